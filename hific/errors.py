@@ -1,0 +1,80 @@
+"""What can go wrong while coding, as one family of exceptions.
+
+`CodecError` catches all of them. Any other exception that leaves `compress` or
+`decompress` is a defect of this software. Importing this module needs no TensorFlow.
+"""
+
+
+class CodecError(Exception):
+    """Base of everything coding may raise.
+
+    Attributes:
+        exit_code: What the command line returns for it; documented in
+            docs/commands.md and never reused for another meaning.
+    """
+
+    exit_code = 10
+
+
+class NotThisFormatError(CodecError):
+    """The bytes are no compressed file of this format: the magic number differs."""
+
+    exit_code = 11
+
+
+class TruncatedError(CodecError):
+    """The file ends before its header says it does."""
+
+    exit_code = 12
+
+
+class CorruptError(CodecError):
+    """A checksum fails, or a field holds what no encoder writes."""
+
+    exit_code = 13
+
+
+class UnsupportedVersionError(CodecError):
+    """The file was written by a format version or with a feature unknown here."""
+
+    exit_code = 14
+
+
+class UnknownModelError(CodecError):
+    """The file was made with another model than the one it is to be decoded with."""
+
+    exit_code = 15
+
+
+class LimitExceededError(CodecError):
+    """The file or picture is larger than the limits in force."""
+
+    exit_code = 16
+
+
+class DecodeMismatchError(CodecError):
+    """The file is intact, but this machine does not reproduce its latents.
+
+    Raised instead of showing a wrong picture: the scale indexes and symbols decoded
+    here do not have the fingerprint that the encoder stored.
+    """
+
+    exit_code = 17
+
+
+class InvalidImageError(CodecError):
+    """The input is no picture this codec accepts."""
+
+    exit_code = 18
+
+
+class NonFiniteError(CodecError):
+    """A latent, a probability parameter or the output is NaN or infinite."""
+
+    exit_code = 19
+
+
+class ModelLoadError(CodecError):
+    """The model bundle is incomplete, damaged or of an unknown kind."""
+
+    exit_code = 20
