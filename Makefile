@@ -1,0 +1,37 @@
+# make demo | test | lint | bench | clean. Everything runs in .venv, which the first
+# command makes and later ones reuse until setup.cfg or constraints.txt changes.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+MODULES := $(wildcard egic hific deeplab2_tf *.py)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint bench clean
+
+demo: $(STAMP)
+	$(BIN)/python demo.py
+
+test: $(STAMP)
+	$(BIN)/pytest -q -n 2
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(MODULES)
+	$(BIN)/pytest -q tests/test_layers_of_imports.py
+
+bench: $(STAMP)
+	$(BIN)/python -m egic.bench
+
+$(STAMP): setup.cfg pyproject.toml constraints.txt
+	@python3 tools/check_platform.py $(PYTHON)
+	@echo "Installing into $(VENV) (once, some minutes)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq -e ".[dev]" -c constraints.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

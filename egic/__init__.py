@@ -1,0 +1,58 @@
+"""EGIC: generative image compression with one file for every realism.
+
+    codec = egic.load("models/egic")
+    data = codec.compress(image)               # uint8 [H, W, 3] -> bytes
+    image = codec.decompress(data, alpha=1.0)  # bytes -> uint8 [H, W, 3]
+
+Whatever `compress`, `decompress` and `load` refuse, they refuse with a child of
+`CodecError`. Importing this package needs no TensorFlow; `load` does.
+"""
+
+import pathlib
+import typing
+
+from hific.errors import (
+    CodecError,
+    CorruptError,
+    DecodeMismatchError,
+    InvalidImageError,
+    LimitExceededError,
+    ModelLoadError,
+    NonFiniteError,
+    NotThisFormatError,
+    TruncatedError,
+    UnknownModelError,
+    UnsupportedVersionError,
+)
+
+if typing.TYPE_CHECKING:
+    from hific.codec import Codec
+
+__all__ = [
+    "CodecError",
+    "CorruptError",
+    "DecodeMismatchError",
+    "InvalidImageError",
+    "LimitExceededError",
+    "ModelLoadError",
+    "NonFiniteError",
+    "NotThisFormatError",
+    "TruncatedError",
+    "UnknownModelError",
+    "UnsupportedVersionError",
+    "load",
+]
+
+
+def load(directory: str | pathlib.Path) -> "Codec":
+    """Returns the codec of a model bundle, as `egic export` writes it.
+
+    Args:
+        directory: Holds config.json, the weights and the coding tables.
+
+    Raises:
+        ModelLoadError: The bundle is incomplete, damaged or of an unknown kind.
+    """
+    from egic import codec  # Loads TensorFlow, which takes seconds.
+
+    return codec.load(directory)
