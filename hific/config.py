@@ -5,6 +5,7 @@ batch size and step count are flags of the entry points, for they describe the m
 Overrides are parsed by `ml_collections.config_flags`, as `--config.rate.weight=2`.
 """
 
+import copy
 import dataclasses
 import json
 import pathlib
@@ -78,7 +79,8 @@ class RateConfig:
         weight_above, weight_below: "target": loss per bit per pixel while the rounded
             rate is above or at most the target.
         target_boundaries, target_factors: "target": multiplies target_bpp by step.
-        weight_boundaries, weight_factors: "target": multiplies both weights by step.
+        weight_boundaries: "target": steps at which the next two change.
+        above_factors, below_factors: "target": multiply the two weights by step.
     """
 
     kind: str = "fixed"
@@ -89,7 +91,214 @@ class RateConfig:
     target_boundaries: tuple[int, ...] = ()
     target_factors: tuple[float, ...] = (1.0,)
     weight_boundaries: tuple[int, ...] = ()
-    weight_factors: tuple[float, ...] = (1.0,)
+    above_factors: tuple[float, ...] = (1.0,)
+    below_factors: tuple[float, ...] = (1.0,)
+
+
+@dataclasses.dataclass
+class EncoderConfig:
+    """HiFiC's E.
+
+    Attributes:
+        filters: Channels at full size, 1/2, 1/4, 1/8 and 1/16.
+        normalisation: A key of `hific.layers.NORMALISATIONS`.
+    """
+
+    filters: tuple[int, ...] = (60, 120, 240, 480, 960)
+    normalisation: str = "channel"
+
+
+@dataclasses.dataclass
+class DecoderConfig:
+    """HiFiC's G.
+
+    Attributes:
+        filters: Channels of the residual blocks.
+        num_residual_blocks: 9 in the paper; fewer fits smaller GPUs. A PyTorch port
+            reports that quality saturates from about 5.
+        upsampling_filters: Channels at 1/8, 1/4, 1/2 and full size.
+        normalisation: A key of `hific.layers.NORMALISATIONS`.
+    """
+
+    filters: int = 960
+    num_residual_blocks: int = 9
+    upsampling_filters: tuple[int, ...] = (480, 240, 120, 60)
+    normalisation: str = "channel"
+
+
+@dataclasses.dataclass
+class HyperpriorConfig:
+    """HiFiC's P.
+
+    Attributes:
+        filters: Channels of z and inside the hyper transforms.
+        density_filters: Hidden layers of the factorised density of z.
+        initial_scale: Standard deviation the scale network starts near. 0, the
+            original, starts at the lower bound 0.11, where bits are at their dearest.
+    """
+
+    filters: int = 320
+    density_filters: tuple[int, ...] = (3, 3, 3)
+    initial_scale: float = 0.0
+
+
+@dataclasses.dataclass
+class DiscriminatorConfig:
+    """HiFiC's D.
+
+    Attributes:
+        filters: Channels of the 4x4 convolutions before the last.
+        strides: One per entry of `filters`.
+        conditioning: A key of `hific.conditioning.CONDITIONINGS`.
+        latent_features: "concat": channels made of the latent.
+        weight_norm: A key of `hific.layers.WEIGHT_NORMS`.
+        input_range: Where [0, 255] is mapped to.
+        learning_rate: Adam's; times the schedule of the run's optimizer.
+    """
+
+    filters: tuple[int, ...] = (64, 128, 256, 512)
+    strides: tuple[int, ...] = (2, 2, 2, 1)
+    conditioning: str = "concat"
+    latent_features: int = 12
+    weight_norm: str = "spectral"
+    input_range: tuple[float, float] = (0.0, 1.0)
+    learning_rate: float = 1e-4
+
+
+def _hific_rate(target_bpp: float, weight_above: float) -> RateConfig:
+    """HiFiC's controller; for 50,000 steps a higher target and half the weights."""
+    return RateConfig(
+        kind="target",
+        target_bpp=target_bpp,
+        weight_above=weight_above,
+        weight_below=2.0**-6,
+        target_boundaries=(50_000,),
+        target_factors=(0.20 / 0.14, 1.0),
+        weight_boundaries=(50_000,),
+        above_factors=(0.5, 1.0),
+        below_factors=(0.5, 1.0),
+    )
+
+
+def _hific_optimizer() -> OptimizerConfig:
+    return OptimizerConfig(boundaries=(500_000,), epsilon=1e-8)
+
+
+@dataclasses.dataclass
+class HificConfig:
+    """Everything that distinguishes one HiFiC run from another.
+
+    Stage 1 ("mselpips") and stage 2 ("hific") share it: stage 1 has no discriminator
+    and does not read what concerns one.
+
+    Attributes:
+        latent_channels: C, channels of y.
+        encoder, decoder, hyperprior, discriminator: Sizes of the networks.
+        quantisation_z: What the hyper-synthesis sees in training: "noise", z plus
+            U(-1/2, 1/2) as in HiFiC's code, or "ste", z rounded with a straight-through
+            gradient as in later work.
+        rate: Target and weights of the rate term.
+        distortion_weight: k_M in the paper; multiplies MSE on [0, 255] pixels.
+        perceptual_weight: k_P; multiplies LPIPS.
+        adversarial_weight: beta; multiplies the generator's GAN loss.
+        adversarial_loss: A key of `hific.losses.ADVERSARIAL_LOSSES`.
+        optimizer: Of E, G and P.
+        data: How crops are cut.
+    """
+
+    latent_channels: int = 220
+    encoder: EncoderConfig = dataclasses.field(default_factory=EncoderConfig)
+    decoder: DecoderConfig = dataclasses.field(default_factory=DecoderConfig)
+    hyperprior: HyperpriorConfig = dataclasses.field(default_factory=HyperpriorConfig)
+    discriminator: DiscriminatorConfig = dataclasses.field(
+        default_factory=DiscriminatorConfig
+    )
+    quantisation_z: str = "noise"
+    rate: RateConfig = dataclasses.field(
+        default_factory=lambda: _hific_rate(target_bpp=0.14, weight_above=2.0)
+    )
+    distortion_weight: float = 0.075 * 2**-5
+    perceptual_weight: float = 1.0
+    adversarial_weight: float = 0.15
+    adversarial_loss: str = "non_saturating"
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=_hific_optimizer)
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+
+
+def _paper(config: HificConfig) -> HificConfig:
+    """The lower weight of the paper's table, where the released code has 2**-6."""
+    rate = dataclasses.replace(config.rate, weight_below=2.0**-4)
+    return dataclasses.replace(copy.deepcopy(config), rate=rate)
+
+
+def _tiny() -> HificConfig:
+    """1.9 M parameters, for tests and for training on a CPU in minutes.
+
+    Most of the time goes into the layers at full size, so these are narrow; width at
+    1/8 and 1/16 is nearly free.
+    """
+    return HificConfig(
+        latent_channels=64,
+        encoder=EncoderConfig(filters=(16, 24, 48, 96, 128)),
+        decoder=DecoderConfig(
+            filters=128, num_residual_blocks=3, upsampling_filters=(96, 48, 24, 16)
+        ),
+        hyperprior=HyperpriorConfig(filters=64, initial_scale=1.0),
+        discriminator=DiscriminatorConfig(
+            filters=(16, 32, 64, 64), latent_features=4, learning_rate=2e-4
+        ),
+        rate=RateConfig(kind="fixed", weight=1.0),
+        optimizer=OptimizerConfig(
+            learning_rate=5e-4,
+            entropy_learning_rate=1e-3,
+            schedule="cosine",
+            warmup_steps=100,
+            clip_norm=1.0,
+            ema_decay=0.998,
+        ),
+        data=DataConfig(
+            crop=128,
+            scale_min=0.6,
+            scale_max=1.0,
+            scale_probability=0.7,
+            flip=True,
+            colour_probability=0.25,
+        ),
+    )
+
+
+_LO = HificConfig()
+_MI = HificConfig(rate=_hific_rate(target_bpp=0.30, weight_above=1.0))
+_HI = HificConfig(rate=_hific_rate(target_bpp=0.45, weight_above=0.5))
+
+# Experiment -> its config. "mselpips" is the stage every HiFiC run starts from; it
+# differs by the script that trains it, not by its numbers.
+PRESETS: dict[str, HificConfig] = {
+    "hific-lo": _LO,
+    "hific-mi": _MI,
+    "hific-hi": _HI,
+    "mselpips": HificConfig(),
+    "hific-lo-paper": _paper(_LO),
+    "hific-mi-paper": _paper(_MI),
+    "hific-hi-paper": _paper(_HI),
+    "hific-tiny": _tiny(),
+}
+
+
+def get_config(preset: str = "hific-lo") -> HificConfig:
+    """What `--config=hific/config.py:PRESET` resolves to.
+
+    The flag loads this file a second time under another name, so the answer is taken
+    from the package's own copy: its classes are those the rest of the program knows.
+
+    Raises:
+        ValueError: There is no such preset.
+    """
+    from hific import config as canonical
+
+    if preset not in canonical.PRESETS:
+        raise ValueError(f"No preset {preset!r}; there are {', '.join(PRESETS)}.")
+    return copy.deepcopy(canonical.PRESETS[preset])
 
 
 def save(config: Any, path: pathlib.Path) -> None:

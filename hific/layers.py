@@ -1,0 +1,243 @@
+"""Layers shared by the HiFiC transforms and its discriminator."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import tensorflow as tf
+
+
+class ChannelNorm(tf.keras.layers.Layer):
+    """Normalises every pixel over its channels, then scales and shifts.
+
+        y = gamma * (x - mean_c(x)) / sqrt(var_c(x) + epsilon) + beta
+
+    Statistics are per pixel, so a crop is normalised exactly as it is inside the
+    whole image; with InstanceNorm the answer depends on where the crop was cut. The
+    variance divides by C - 1, as in the original. 16-bit inputs are normalised in
+    float32.
+
+    Source: `ChannelNorm` in tensorflow/compression, models/hific/archs.py.
+    """
+
+    def __init__(self, epsilon: float = 1e-3, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if channels is None or channels < 2:
+            raise ValueError(
+                "ChannelNorm needs at least 2 known channels on the last axis, got "
+                f"input shape {tuple(input_shape)}."
+            )
+        self.gamma = self.add_weight(
+            "gamma", (channels,), initializer="ones", experimental_autocast=False
+        )
+        self.beta = self.add_weight(
+            "beta", (channels,), initializer="zeros", experimental_autocast=False
+        )
+        super().build(input_shape)
+
+    def call(self, x):
+        wide = tf.cast(x, self.variable_dtype)
+        gamma, beta = tf.identity(self.gamma), tf.identity(self.beta)
+        return tf.cast(_channel_norm(wide, gamma, beta, self.epsilon), x.dtype)
+
+
+def _channel_norm(x, gamma, beta, epsilon):
+    """ChannelNorm with its own gradient.
+
+    Being element-wise it is bound by memory traffic: the gradient below touches x twice
+    where the one that TensorFlow derives touches it five times, which takes a third off
+    forward and backward together at 512x768x60.
+    """
+    unbiased = x.shape[-1] - 1
+
+    @tf.custom_gradient
+    def normalise(x, gamma, beta):
+        centred = x - tf.reduce_mean(x, -1, keepdims=True)
+        variance = tf.reduce_sum(centred * centred, -1, keepdims=True) / unbiased
+        inverse = tf.math.rsqrt(variance + epsilon)
+        normal = centred * inverse
+
+        def gradient(dy):
+            others = list(range(x.shape.rank - 1))
+            d_gamma = tf.reduce_sum(dy * normal, others)
+            d_beta = tf.reduce_sum(dy, others)
+            dn = dy * gamma
+            along_mean = tf.reduce_mean(dn, -1, keepdims=True)
+            along_scale = tf.reduce_sum(dn * normal, -1, keepdims=True) / unbiased
+            dx = inverse * (dn - along_mean - normal * along_scale)
+            return dx, d_gamma, d_beta
+
+        return normal * gamma + beta, gradient
+
+    return normalise(x, gamma, beta)
+
+
+def _layer_norm(**kwargs) -> tf.keras.layers.Layer:
+    return tf.keras.layers.LayerNormalization(epsilon=1e-3, **kwargs)
+
+
+def _instance_norm(**kwargs) -> tf.keras.layers.Layer:
+    return tf.keras.layers.GroupNormalization(groups=-1, epsilon=1e-3, **kwargs)
+
+
+def _no_norm(**kwargs) -> tf.keras.layers.Layer:
+    return tf.keras.layers.Activation("linear", **kwargs)
+
+
+# Makes a layer; takes Keras' keyword arguments (`dtype`).
+LayerMaker = Callable[..., tf.keras.layers.Layer]
+
+# Name in a config -> how to make one. A new choice is one line here and one row in
+# tests/test_layers.py. Layer norm divides by C where channel norm divides by C - 1;
+# instance norm is there to see why HiFiC left it.
+NORMALISATIONS: Mapping[str, LayerMaker] = {
+    "channel": ChannelNorm,
+    "layer": _layer_norm,
+    "instance": _instance_norm,
+    "none": _no_norm,
+}
+
+
+class ResidualBlock(tf.keras.layers.Layer):
+    """x + norm(conv(relu(norm(conv(x))))), the body of the HiFiC decoder.
+
+    [B, H, W, C] -> [B, H, W, C], C = filters. There is no activation after the sum.
+    """
+
+    def __init__(self, filters: int, norm: LayerMaker = ChannelNorm, **kwargs):
+        """Creates the block.
+
+        Args:
+            filters: C, channels in and out.
+            norm: Makes a fresh normalisation layer; called once per convolution.
+            **kwargs: Passed to Keras; `dtype` also reaches the layers inside.
+        """
+        super().__init__(**kwargs)
+        dtype = self.dtype_policy
+        self.filters = filters
+        self.conv_0 = tf.keras.layers.Conv2D(filters, 3, padding="same", dtype=dtype)
+        self.norm_0 = norm(dtype=dtype)
+        self.conv_1 = tf.keras.layers.Conv2D(filters, 3, padding="same", dtype=dtype)
+        self.norm_1 = norm(dtype=dtype)
+
+    def build(self, input_shape):
+        if input_shape[-1] != self.filters:
+            raise ValueError(
+                f"ResidualBlock of {self.filters} filters adds its input to its "
+                f"output, but the input has shape {tuple(input_shape)}."
+            )
+        for layer in (self.conv_0, self.norm_0, self.conv_1, self.norm_1):
+            built(layer, self.filters)
+        super().build(input_shape)
+
+    def call(self, x):
+        residual = tf.nn.relu(self.norm_0(self.conv_0(x)))
+        residual = self.norm_1(self.conv_1(residual))
+        return x + residual
+
+
+class SpectralConv2D(tf.keras.layers.Layer):
+    """Convolution whose kernel is divided by its largest singular value.
+
+        y = conv(x, W / sigma) + b,   sigma = u^T W v
+
+    W is the kernel as a [kh * kw * Cin, Cout] matrix, u and v approximate its first
+    singular vectors: each call runs one power iteration from the stored u and stores
+    the new one. No gradient flows through u and v, but it does through sigma. Keras'
+    SpectralNormalization instead overwrites W by W / sigma at each call, which leaves
+    sigma out of the gradient. SAME padding, zeros.
+
+    Source: `spectral_norm` in google/compare_gan, architectures/arch_ops.py.
+    """
+
+    def __init__(self, filters: int, kernel_size: int, strides: int = 1, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+
+    def build(self, input_shape):
+        shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
+        self.kernel = self.add_weight(
+            "kernel",
+            shape,
+            initializer=tf.keras.initializers.RandomNormal(stddev=0.02),
+            experimental_autocast=False,
+        )
+        self.bias = self.add_weight("bias", (self.filters,), initializer="zeros")
+        self.u = self.add_weight(
+            "u",
+            (shape[0] * shape[1] * shape[2], 1),
+            initializer=tf.keras.initializers.RandomNormal(stddev=1.0),
+            trainable=False,
+            experimental_autocast=False,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+        super().build(input_shape)
+
+    def call(self, x):
+        kernel = tf.cast(self.normalised_kernel(), x.dtype)
+        y = tf.nn.conv2d(x, kernel, self.strides, padding="SAME")
+        return tf.nn.bias_add(y, self.bias)
+
+    def normalised_kernel(self) -> tf.Tensor:
+        """Runs one power iteration, stores u and returns W / sigma, [kh, kw, Ci, Co].
+
+        In the precision of the variables, whatever the layer computes in.
+        """
+        matrix = tf.reshape(self.kernel, (-1, self.filters))
+        still = tf.stop_gradient(matrix)
+        v = tf.math.l2_normalize(tf.matmul(still, self.u, transpose_a=True))
+        u = tf.math.l2_normalize(tf.matmul(still, v))
+        self.u.assign(u)
+        sigma = tf.reduce_sum(u * tf.matmul(matrix, v))
+        return self.kernel / sigma
+
+
+def _plain_convolution(filters, kernel_size, strides=1, **kwargs):
+    return tf.keras.layers.Conv2D(
+        filters,
+        kernel_size,
+        strides,
+        padding="same",
+        kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.02),
+        **kwargs,
+    )
+
+
+# Name in a config -> (filters, kernel_size, strides) -> convolution of a discriminator.
+WEIGHT_NORMS: Mapping[str, LayerMaker] = {
+    "spectral": SpectralConv2D,
+    "none": _plain_convolution,
+}
+
+
+def built(layer: tf.keras.layers.Layer, channels: int) -> tf.keras.layers.Layer:
+    """Creates the weights of a layer that will see [B, H, W, channels]; returns it.
+
+    Nothing is run, so a network's weights exist as soon as it is constructed.
+    """
+    if not layer.built:
+        with tf.name_scope(layer.name):
+            layer.build(tf.TensorShape((None, None, None, channels)))
+    return layer
+
+
+def run(layers: Sequence[Callable[[tf.Tensor], tf.Tensor]], x: tf.Tensor) -> tf.Tensor:
+    """Applies layers in order."""
+    for layer in layers:
+        x = layer(x)
+    return x
+
+
+def choose(table: Mapping[str, LayerMaker], name: str, what: str) -> LayerMaker:
+    """Looks a maker up, or says which there are.
+
+    Raises:
+        ValueError: The table has no such name.
+    """
+    if name not in table:
+        raise ValueError(f"No {what} {name!r}; there are {', '.join(table)}.")
+    return table[name]
