@@ -1,0 +1,329 @@
+"""The `.egic` container: what surrounds one range-coder stream in a file.
+
+The layout, byte by byte, is in docs/bitstream.md. Reading trusts nothing: the header
+has its own checksum and limits that hold before anything is allocated, there is exactly
+one way to write every value, and no byte is left uncovered by a checksum. Checksums
+are against accident, not forgery; against hostile files stand the limits, and a payload
+that decodes in bounded time whatever it holds.
+
+Needs only the standard library, so that a file can be inspected where no TensorFlow is.
+"""
+
+import binascii
+import dataclasses
+import struct
+import zlib
+
+from hific.errors import (
+    CorruptError,
+    LimitExceededError,
+    TruncatedError,
+    UnsupportedVersionError,
+)
+from hific.magic import MAGIC, check_magic
+
+VERSION = 1
+
+_FIXED = struct.Struct("<4sBB4sB")  # Magic, version, flags, model id, quality.
+_TRAILER = struct.Struct("<II")  # Latents CRC32, file CRC32.
+_HEADER_CRC = struct.Struct("<H")
+_SIDE_VARINT_BYTES = 3
+_PAYLOAD_VARINT_BYTES = 5
+_NO_FLAGS = 0
+_NO_QUALITY = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a file may ask for. They hold before memory is spent on its picture.
+
+    Attributes:
+        side: Pixels of width and of height. The format has no more than 65,535.
+        pixels: Width times height.
+        payload_bytes_per_pixel: With `payload_extra_bytes`, the most a payload may
+            have for its picture: 8 bytes are far above what any picture needs.
+        payload_extra_bytes: Added to that, for the smallest pictures.
+        file_bytes: The whole file.
+    """
+
+    side: int = 65_535
+    pixels: int = 2**28
+    payload_bytes_per_pixel: int = 8
+    payload_extra_bytes: int = 4096
+    file_bytes: int = 64 * 2**20
+
+    def check(self, width: int, height: int, payload_bytes: int) -> None:
+        """Raises LimitExceededError, naming the limit, if the picture is too large."""
+        if max(width, height) > self.side:
+            raise LimitExceededError(
+                f"The picture is {width} x {height}; a side may have at most "
+                f"{self.side:,} pixels."
+            )
+        if width * height > self.pixels:
+            raise LimitExceededError(
+                f"The picture has {width} x {height} = {width * height:,} pixels, "
+                f"more than the {self.pixels:,} allowed."
+            )
+        bound = self.payload_bytes_per_pixel * width * height + self.payload_extra_bytes
+        if payload_bytes > bound:
+            raise LimitExceededError(
+                f"The payload is said to have {payload_bytes:,} bytes, but a picture "
+                f"of {width} x {height} may have at most {bound:,}."
+            )
+
+    def check_file(self, file_bytes: int) -> None:
+        """Raises LimitExceededError if the file is too large."""
+        if file_bytes > self.file_bytes:
+            raise LimitExceededError(
+                f"The file has {file_bytes:,} bytes, more than the "
+                f"{self.file_bytes:,} allowed."
+            )
+
+
+LIMITS = Limits()
+
+
+@dataclasses.dataclass(frozen=True)
+class Packet:
+    """One compressed picture.
+
+    Attributes:
+        model_id: The first 4 bytes of the SHA-256 of the model bundle.
+        width: Pixels, 1 to 65,535, before padding.
+        height: The same.
+        payload: One range-coder stream; opaque here.
+        latents_crc: CRC32 of scale indexes and symbols, as docs/bitstream.md defines
+            it: with it a decoder proves that it reproduces the encoder's latents.
+        flags: No flag is defined in version 1; always 0.
+    """
+
+    model_id: bytes
+    width: int
+    height: int
+    payload: bytes
+    latents_crc: int
+    flags: int = _NO_FLAGS
+
+    def __post_init__(self):
+        if len(self.model_id) != 4:
+            raise ValueError(
+                f"model_id must be 4 bytes, got {len(self.model_id)}: "
+                f"{self.model_id.hex()}."
+            )
+        if self.width < 1 or self.height < 1:
+            raise ValueError(
+                f"width and height must be positive, got {self.width} x {self.height}."
+            )
+        if not 0 <= self.latents_crc < 2**32:
+            raise ValueError(
+                f"latents_crc must be an unsigned 32-bit number, got "
+                f"{self.latents_crc}."
+            )
+        if self.flags != _NO_FLAGS:
+            raise ValueError(f"Version {VERSION} has no flags, got {self.flags:#04x}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Header:
+    model_id: bytes
+    width: int
+    height: int
+    payload_bytes: int
+    header_bytes: int  # Including the header's checksum.
+
+    @property
+    def file_bytes(self) -> int:
+        return self.header_bytes + self.payload_bytes + _TRAILER.size
+
+
+def pack(packet: Packet) -> bytes:
+    """Returns the file of a packet.
+
+    Raises:
+        LimitExceededError: No reader would accept the file.
+    """
+    LIMITS.check(packet.width, packet.height, len(packet.payload))
+    header = _FIXED.pack(MAGIC, VERSION, packet.flags, packet.model_id, _NO_QUALITY)
+    for value in (packet.width, packet.height, len(packet.payload)):
+        header += _varint(value)
+    header += _HEADER_CRC.pack(_crc16(header))
+    covered = header + packet.payload + struct.pack("<I", packet.latents_crc)
+    data = covered + struct.pack("<I", zlib.crc32(covered))
+    LIMITS.check_file(len(data))
+    return data
+
+
+def unpack(data: bytes, limits: Limits = LIMITS) -> Packet:
+    """Returns the packet of a file whose every byte has been checked.
+
+    Args:
+        data: The whole file.
+        limits: Smaller ones protect smaller machines.
+
+    Raises:
+        NotThisFormatError: The magic number differs.
+        TruncatedError: The file is shorter than its header says.
+        UnsupportedVersionError: Another version, or a feature this one has not.
+        LimitExceededError: File, picture or payload are above `limits`.
+        CorruptError: A checksum fails, or a field holds what no encoder writes.
+    """
+    packet, _ = _parse(data, limits)
+    return packet
+
+
+def inspect(data: bytes, limits: Limits = LIMITS) -> dict[str, int | float | str]:
+    """Returns what a file says of itself, and where its bytes go.
+
+    `bytes_header`, `bytes_payload` and `bytes_checks` add up to `bytes`; `bpp` is that
+    sum in bits over the true pixels, before padding.
+
+    Raises:
+        CodecError: As `unpack` does; a damaged file is not described.
+    """
+    packet, header = _parse(data, limits)
+    return {
+        "version": VERSION,
+        "model_id": packet.model_id.hex(),
+        "width": packet.width,
+        "height": packet.height,
+        "bytes": len(data),
+        "bytes_header": header.header_bytes,
+        "bytes_payload": header.payload_bytes,
+        "bytes_checks": _TRAILER.size,
+        "bpp": 8 * len(data) / (packet.width * packet.height),
+        "latents_crc": f"{packet.latents_crc:08x}",
+        "file_crc": f"{zlib.crc32(data[:-4]):08x}",
+    }
+
+
+def _parse(data: bytes, limits: Limits) -> tuple[Packet, _Header]:
+    data = bytes(data)
+    check_magic(data)
+    _check_version(data)
+    limits.check_file(len(data))
+    header = _parse_header(data)
+    limits.check(header.width, header.height, header.payload_bytes)
+    _check_length(data, header)
+    latents_crc, stored = _TRAILER.unpack(data[-_TRAILER.size :])
+    computed = zlib.crc32(memoryview(data)[:-4])
+    if computed != stored:
+        raise CorruptError(
+            f"The file's checksum is {stored:08x}, its bytes give {computed:08x}: it "
+            "was damaged in storage or transfer. Its length is right; fetch it again."
+        )
+    payload = data[header.header_bytes : -_TRAILER.size]
+    packet = Packet(header.model_id, header.width, header.height, payload, latents_crc)
+    return packet, header
+
+
+def _check_version(data: bytes) -> None:
+    if len(data) <= len(MAGIC):
+        raise TruncatedError("The file ends after its magic number.")
+    version = data[len(MAGIC)]
+    if version == VERSION:
+        return
+    # All versions end in this checksum, so that age and damage can be told apart.
+    intact = len(data) > 8 and zlib.crc32(data[:-4]) == int.from_bytes(
+        data[-4:], "little"
+    )
+    cause = (
+        "The file is intact; a newer release of this software will read it."
+        if intact
+        else "Its checksum fails as well, so the file is likely damaged or cut short."
+    )
+    raise UnsupportedVersionError(
+        f"The file says format version {version}; only version {VERSION} is known "
+        f"here. {cause}"
+    )
+
+
+def _parse_header(data: bytes) -> _Header:
+    if len(data) < _FIXED.size:
+        raise _truncated_in_header(data)
+    _, _, flags, model_id, quality = _FIXED.unpack_from(data)
+    width, end = _read_varint(data, _FIXED.size, _SIDE_VARINT_BYTES, "width")
+    height, end = _read_varint(data, end, _SIDE_VARINT_BYTES, "height")
+    payload_bytes, end = _read_varint(
+        data, end, _PAYLOAD_VARINT_BYTES, "payload length"
+    )
+    if len(data) < end + _HEADER_CRC.size:
+        raise _truncated_in_header(data)
+    (stored,) = _HEADER_CRC.unpack_from(data, end)
+    computed = _crc16(data[:end])
+    if computed != stored:
+        raise CorruptError(
+            f"The header's checksum is {stored:04x}, its bytes give {computed:04x}: "
+            "the file was damaged in storage or transfer. Fetch it again."
+        )
+    if flags != _NO_FLAGS:
+        raise UnsupportedVersionError(
+            f"The file uses features with flags {flags:#04x} that version {VERSION} "
+            "does not have. A newer release of this software may read it."
+        )
+    if quality != _NO_QUALITY:
+        raise UnsupportedVersionError(
+            f"The file's quality byte is {quality}, reserved as 0 in version "
+            f"{VERSION}. A newer release of this software may read it."
+        )
+    if not (width and height):
+        raise CorruptError(
+            f"The header says {width} x {height}; no encoder writes an empty picture."
+        )
+    return _Header(model_id, width, height, payload_bytes, end + _HEADER_CRC.size)
+
+
+def _check_length(data: bytes, header: _Header) -> None:
+    missing = header.file_bytes - len(data)
+    if missing > 0:
+        raise TruncatedError(
+            f"The file has {len(data):,} of {header.file_bytes:,} bytes; the last "
+            f"{missing:,} are missing. Was a transfer cut short?"
+        )
+    if missing < 0:
+        raise CorruptError(
+            f"{-missing:,} bytes follow the end of the file at byte "
+            f"{header.file_bytes:,}. Were two files joined, or was it padded?"
+        )
+
+
+def _truncated_in_header(data: bytes) -> TruncatedError:
+    return TruncatedError(
+        f"The file ends after {len(data)} bytes, within its header. Was a transfer "
+        "cut short?"
+    )
+
+
+def _crc16(data: bytes) -> int:
+    """CRC-16/CCITT-FALSE: polynomial 0x1021, start 0xFFFF, highest bit first."""
+    return binascii.crc_hqx(data, 0xFFFF)
+
+
+def _varint(value: int) -> bytes:
+    """Seven bits a byte, lowest first; the highest bit says that more follow."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(0x80 | value & 0x7F)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _read_varint(data: bytes, start: int, max_bytes: int, name: str) -> tuple[int, int]:
+    """Returns (value, offset of what follows)."""
+    value = 0
+    for i in range(max_bytes):
+        if start + i >= len(data):
+            raise _truncated_in_header(data)
+        byte = data[start + i]
+        value |= (byte & 0x7F) << 7 * i
+        if byte < 0x80:
+            if byte == 0 and i > 0:
+                raise CorruptError(
+                    f"The {name} {value} takes {i + 1} bytes where fewer hold it; no "
+                    "encoder writes that. The file was damaged or made by hand."
+                )
+            return value, start + i + 1
+    raise CorruptError(
+        f"The {name} takes more than {max_bytes} bytes; no encoder writes that. The "
+        "file was damaged or made by hand."
+    )
