@@ -1,0 +1,35 @@
+"""Files that are either complete or absent, even after a power cut."""
+
+import os
+import pathlib
+
+
+def write_atomically(path: pathlib.Path, data: bytes) -> None:
+    """Writes bytes under a temporary name, then renames; creates the folder.
+
+    A reader, or a run killed at any moment, finds the old file or the new one whole.
+
+    Args:
+        path: Where the bytes end up; an existing file is replaced.
+        data: All of the file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    sync(path.parent)
+
+
+def sync(path: pathlib.Path) -> None:
+    """Asks the system to put a file or a folder's list of names on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,88 @@
+"""Learning rates by step, as schedules that live inside a Keras optimizer."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import tensorflow as tf
+
+from hific.config import OptimizerConfig
+from hific.rate_control import Schedule
+
+
+class PiecewiseSchedule(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """rate * factors[i] from step boundaries[i - 1] up to before boundaries[i].
+
+    The factor changes *at* its boundary; `tf.keras`' PiecewiseConstantDecay changes
+    one step after it.
+    """
+
+    def __init__(self, rate: float, factor: Schedule):
+        self.rate, self.factor = rate, factor
+
+    def __call__(self, step):
+        """Returns the rate, [] float32, for [] integer `step` completed steps."""
+        return self.rate * self.factor(step)
+
+    def get_config(self):
+        return {"rate": self.rate, "factor": self.factor}
+
+
+class CosineSchedule(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """rate * (1 + cos(pi * step / horizon)) / 2, and 0 from the horizon on."""
+
+    def __init__(self, rate: float, horizon: int):
+        if horizon <= 0:
+            raise ValueError(
+                f"The cosine schedule needs a horizon above 0, got {horizon}: the step "
+                "at which the rate reaches 0."
+            )
+        self.rate, self.horizon = rate, horizon
+
+    def __call__(self, step):
+        """Returns the rate, [] float32, for [] integer `step` completed steps."""
+        done = tf.minimum(tf.cast(step, tf.float32) / self.horizon, 1.0)
+        return self.rate * 0.5 * (1.0 + tf.cos(math.pi * done))
+
+    def get_config(self):
+        return {"rate": self.rate, "horizon": self.horizon}
+
+
+class WarmUp(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """Multiplies a schedule by min(1, (step + 1) / steps)."""
+
+    def __init__(self, schedule, steps: int):
+        self.schedule, self.steps = schedule, steps
+
+    def __call__(self, step):
+        """Returns the rate, [] float32, for [] integer `step` completed steps."""
+        grown = tf.minimum((tf.cast(step, tf.float32) + 1.0) / self.steps, 1.0)
+        return grown * self.schedule(step)
+
+    def get_config(self):
+        return {"schedule": self.schedule, "steps": self.steps}
+
+
+# Name in `OptimizerConfig.schedule` -> makes the schedule of one learning rate.
+SCHEDULES: Mapping[str, Callable[[float, OptimizerConfig], Callable]] = {
+    "piecewise": lambda rate, config: PiecewiseSchedule(
+        rate, Schedule(config.factors, config.boundaries)
+    ),
+    "cosine": lambda rate, config: CosineSchedule(rate, config.horizon),
+}
+
+
+def make_optimizer(rate: float, config: OptimizerConfig) -> tf.keras.optimizers.Adam:
+    """Adam with the configured schedule and warm-up inside.
+
+    Args:
+        rate: Learning rate that the schedule multiplies.
+        config: Schedule, warm-up and epsilon; "cosine" needs its horizon resolved.
+    """
+    if config.schedule not in SCHEDULES:
+        raise ValueError(
+            f"No schedule {config.schedule!r}; there are {', '.join(SCHEDULES)}."
+        )
+    schedule = SCHEDULES[config.schedule](rate, config)
+    if config.warmup_steps:
+        schedule = WarmUp(schedule, config.warmup_steps)
+    return tf.keras.optimizers.Adam(schedule, epsilon=config.epsilon, jit_compile=False)

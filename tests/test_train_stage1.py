@@ -1,0 +1,92 @@
+"""Whole runs of train_stage1.py on four small pictures and a toy codec."""
+
+import json
+import sys
+import types
+from unittest import mock
+
+import numpy as np
+import pytest
+import toy_codec
+from absl import app, flags
+from absl.testing import flagsaver
+
+import train_stage1
+from hific.images import write_png
+
+# ml_collections loads a config file by a method that Python 3.12 drops.
+pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
+
+CONFIG = """
+import toy_codec
+from hific.config import DataConfig
+
+def get_config():
+    return toy_codec.ToyConfig(data=DataConfig(crop=32))
+"""
+
+
+@pytest.fixture
+def arguments(tmp_path, monkeypatch):
+    """Flags of a two-step run; the toy codec stands in for the real ones."""
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        picture = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        write_png(tmp_path / "pictures" / f"{i}.png", picture)
+    (tmp_path / "config.py").write_text(CONFIG)
+    config = types.ModuleType("egic.config")
+    config.KINDS = {"ToyConfig": toy_codec.ToyConfig}
+    codec = types.ModuleType("egic.codec")
+    codec.build_model = lambda config, precision: toy_codec.ToyCodec()
+    for name, module in {"egic.config": config, "egic.codec": codec}.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    return {
+        "config": str(tmp_path / "config.py"),
+        "images": str(tmp_path / "pictures"),
+        "workdir": str(tmp_path / "run"),
+        "steps": "2",
+        "batch_size": "2",
+    }
+
+
+def run(arguments):
+    line = ["train_stage1.py", *(f"--{k}={v}" for k, v in arguments.items())]
+    with flagsaver.flagsaver(), mock.patch.object(sys, "argv", line):
+        train_stage1.main(flags.FLAGS(line))
+
+
+def test_two_steps_leave_a_complete_run_directory(arguments, tmp_path):
+    run(arguments)
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"config.json", "checkpoints", "logs", "metrics.jsonl"} <= names
+    (line,) = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(line)["step"] == 2
+    assert (tmp_path / "run" / "checkpoints" / "ckpt-2.ok").exists()
+
+
+def test_an_override_reaches_the_saved_config(arguments, tmp_path):
+    run(
+        arguments | {"config.rate.weight": "0.25", "config.optimizer.factors": "(1,.5)"}
+    )
+    saved = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert saved["kind"] == "ToyConfig"
+    assert saved["rate"]["weight"] == 0.25
+    assert saved["optimizer"]["factors"] == [1.0, 0.5]
+
+
+def test_another_config_in_the_same_directory_is_refused_by_field(arguments):
+    run(arguments)
+    with pytest.raises(app.UsageError, match="rate.weight was 1.0, now 2.0"):
+        run(arguments | {"config.rate.weight": "2.0"})
+
+
+def test_more_steps_continue_the_run(arguments, tmp_path):
+    run(arguments)
+    run(arguments | {"steps": "3"})
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [2, 3]
+
+
+def test_no_pictures_is_a_usage_error_that_names_the_glob(arguments):
+    with pytest.raises(app.UsageError, match="nowhere"):
+        run(arguments | {"images": "/nowhere/*.png"})
