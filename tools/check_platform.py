@@ -4,7 +4,7 @@
 
 Runs on any Python from 3.6. tensorflow-compression, which this project stands on, ships
 wheels for Linux x86-64 and for no Python newer than 3.11; without this check, pip
-answers with "No matching distribution found". Exit code 0 when all is well, 1 otherwise.
+answers with "No matching distribution found". Exits with 0 when all is well, else 1.
 """
 
 import platform

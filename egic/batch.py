@@ -1,0 +1,181 @@
+"""Many files in one command: each on its own, each output whole or absent.
+
+Outputs are planned before work starts, so that two inputs never write one file. A file
+that fails is reported and the others go on; the exit code is that of the first failure.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import os
+import pathlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from hific import bitstream
+from hific.errors import CodecError, ModelLoadError
+
+EXIT_USAGE = 2
+EXIT_EXISTS = 3
+EXIT_SYSTEM = 4
+EXIT_MEMORY = 5
+EXIT_INTERRUPTED = 130
+
+Item = TypeVar("Item")
+
+
+class UsageError(Exception):
+    """The command line asks for something that cannot be meant; nothing was done."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One file to make from another."""
+
+    source: pathlib.Path
+    target: pathlib.Path
+
+    def __str__(self) -> str:
+        return str(self.source)
+
+
+def plan(
+    sources: Sequence[pathlib.Path], out_dir: pathlib.Path | None, suffix: str
+) -> list[Job]:
+    """Returns what will be written where: photo.png -> photo.egic.
+
+    Args:
+        sources: Input files.
+        out_dir: Folder of the outputs; None puts each beside its input.
+        suffix: Of the outputs, with its dot.
+
+    Raises:
+        UsageError: Two inputs have the same output, or an output is an input.
+    """
+    if out_dir is not None and out_dir.exists() and not out_dir.is_dir():
+        raise UsageError(f"--out_dir={out_dir} is a file, not a folder.")
+    inputs = {source.resolve() for source in sources}
+    writer_of: dict[pathlib.Path, pathlib.Path] = {}
+    jobs = []
+    for source in sources:
+        target = (out_dir or source.parent) / f"{source.stem}{suffix}"
+        place = target.resolve()
+        if source.suffix == suffix:
+            raise UsageError(
+                f"{source} already ends in {suffix}; is the opposite command meant?"
+            )
+        if place in inputs:
+            raise UsageError(f"{source} would be written to {target}, itself an input.")
+        if place in writer_of:
+            raise UsageError(
+                f"{writer_of[place]} and {source} would both be written to {target}; "
+                "nothing was done. Give them in two commands with different --out_dir."
+            )
+        writer_of[place] = source
+        jobs.append(Job(source, target))
+    return jobs
+
+
+def check(job: Job, force: bool) -> None:
+    """Finds what would stop a job, before a model is loaded for it.
+
+    Raises:
+        FileExistsError: The output is there and `force` is not set.
+        OSError: The input is absent, a folder, or not readable.
+    """
+    check_readable(job.source)
+    if not force and job.target.exists():
+        raise FileExistsError(
+            errno.EEXIST, "exists; --force replaces it", str(job.target)
+        )
+
+
+def check_readable(path: pathlib.Path) -> None:
+    """Raises OSError if a path is absent, a folder, or not readable."""
+    path.stat()
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder; name its files", str(path))
+    if not os.access(path, os.R_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def read_compressed(path: pathlib.Path) -> bytes:
+    """Returns a file's bytes, unless it is larger than any compressed file may be."""
+    check_readable(path)
+    bitstream.LIMITS.check_file(path.stat().st_size)
+    return path.read_bytes()
+
+
+def run(items: Sequence[Item], work: Callable[[Item], str], verb: str) -> int:
+    """Works on each item, prints a line for each, and goes on after a failure.
+
+    Args:
+        items: What is worked on; `str(item)` names it in errors.
+        work: Does one item and returns the line that reports it.
+        verb: Label of the progress bar, which is drawn on stderr when that is a
+            terminal and there are several items.
+
+    Returns:
+        The exit code: 0, or that of the first item that failed.
+
+    Raises:
+        ModelLoadError: It would fail every item alike.
+    """
+    exit_code = 0
+    with _progress(len(items), verb) as advance:
+        for item in items:
+            try:
+                line = work(item)
+            except ModelLoadError:
+                raise
+            except (CodecError, OSError, MemoryError) as error:
+                complain(str(item), error)
+                exit_code = exit_code or exit_code_of(error)
+            else:
+                print(line, flush=True)
+            advance()
+    return exit_code
+
+
+def complain(name: str, error: BaseException) -> None:
+    """Prints one line about a failure to stderr, naming the file once."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        name, text = str(error.filename or name), error.strerror
+    elif isinstance(error, MemoryError):
+        text = "not enough memory for a picture of this size"
+    prefix = "" if not name or text.startswith(name) else f"{name}: "
+    print(f"egic: {prefix}{text}", file=sys.stderr, flush=True)
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Returns what the command line answers for an error; see docs/commands.md."""
+    if isinstance(error, CodecError):
+        return error.exit_code
+    if isinstance(error, MemoryError):
+        return EXIT_MEMORY
+    return EXIT_EXISTS if isinstance(error, FileExistsError) else EXIT_SYSTEM
+
+
+@contextlib.contextmanager
+def _progress(total: int, verb: str) -> Iterator[Callable[[], None]]:
+    """Yields what to call after each item; draws nothing into files and pipes."""
+    if total < 2 or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich import console, progress
+
+    # Lines on stdout scroll above the bar, unless stdout goes elsewhere.
+    bar = progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+        console=console.Console(stderr=True),
+        redirect_stdout=sys.stdout.isatty(),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(verb, total=total)
+        yield lambda: bar.advance(task)

@@ -1,0 +1,154 @@
+"""What each `egic` command does, once its command line is understood.
+
+Each function takes the parsed arguments and returns the exit code. TensorFlow is loaded
+when the first file is known to be worth it; `info` and `verify` never need it.
+"""
+
+import argparse
+import errno
+import functools
+import json
+import os
+import pathlib
+import time
+
+import egic
+from egic import batch
+from hific import bitstream
+from hific.errors import CodecError
+from hific.files import write_atomically
+
+MODEL_VARIABLE = "EGIC_MODEL"
+
+
+def compress(args: argparse.Namespace) -> int:
+    """Pictures -> .egic files."""
+    from hific import images
+
+    codec = _codec_loader(args.model)
+    jobs = batch.plan(args.files, args.out_dir, ".egic")
+
+    def work(job: batch.Job) -> str:
+        batch.check(job, args.force)
+        image = images.read_image(
+            job.source,
+            flatten_alpha=args.flatten_alpha,
+            allow_16bit=args.allow_16bit,
+            allow_cmyk=args.allow_cmyk,
+        )
+        model = codec()
+        start = time.perf_counter()
+        data = model.compress(image)
+        seconds = time.perf_counter() - start
+        batch.check(job, args.force)  # It may have appeared in the meantime.
+        write_atomically(job.target, data)
+        height, width, _ = image.shape
+        source_bytes = job.source.stat().st_size
+        return (
+            f"{job.source} -> {job.target}: {_size(len(data), width, height)}, "
+            f"{source_bytes / len(data):.1f}:1 to the source, "
+            f"{3 * width * height / len(data):.1f}:1 to raw, {seconds:.2f} s"
+        )
+
+    return batch.run(jobs, work, "compressing")
+
+
+def decompress(args: argparse.Namespace) -> int:
+    """.egic files -> PNG pictures."""
+    from hific import images
+
+    codec = _codec_loader(args.model)
+    jobs = batch.plan(args.files, args.out_dir, ".png")
+
+    def work(job: batch.Job) -> str:
+        batch.check(job, args.force)
+        data = batch.read_compressed(job.source)
+        bitstream.unpack(data)  # A damaged file is refused before a model is loaded.
+        model = codec()
+        start = time.perf_counter()
+        image = model.decompress(data, alpha=args.alpha)
+        seconds = time.perf_counter() - start
+        batch.check(job, args.force)
+        images.write_png(job.target, image)
+        height, width, _ = image.shape
+        return (
+            f"{job.source} -> {job.target}: {width}x{height}, "
+            f"{_size(len(data), width, height)}, {seconds:.2f} s"
+        )
+
+    return batch.run(jobs, work, "decompressing")
+
+
+def info(args: argparse.Namespace) -> int:
+    """Prints what a compressed file says of itself."""
+    try:
+        fields = bitstream.inspect(batch.read_compressed(args.file))
+    except (CodecError, OSError) as error:
+        batch.complain(str(args.file), error)
+        return batch.exit_code_of(error)
+    if args.json:
+        print(json.dumps({"file": str(args.file), **fields}, indent=2))
+        return 0
+    print(
+        f"{args.file}\n"
+        f"  picture   {fields['width']} x {fields['height']} pixels\n"
+        f"  model     {fields['model_id']}\n"
+        f"  format    version {fields['version']}\n"
+        f"  size      {fields['bytes']:,} bytes, {fields['bpp']:.4f} bpp\n"
+        f"  of these  header {fields['bytes_header']:,}, "
+        f"payload {fields['bytes_payload']:,}, checks {fields['bytes_checks']:,}\n"
+        f"  checksums latents {fields['latents_crc']}, file {fields['file_crc']}"
+    )
+    return 0
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Checks that files arrived as they were written."""
+
+    def work(path: pathlib.Path) -> str:
+        data = batch.read_compressed(path)
+        packet = bitstream.unpack(data)
+        size = _size(len(data), packet.width, packet.height)
+        return f"{path}: intact, {packet.width}x{packet.height}, {size}"
+
+    return batch.run(args.files, work, "verifying")
+
+
+def export(args: argparse.Namespace) -> int:
+    """Training run -> model bundle."""
+    if not (args.workdir / "config.json").is_file():
+        raise batch.UsageError(
+            f"--workdir={args.workdir} is no training run: it holds no config.json."
+        )
+    if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
+        raise FileExistsError(
+            errno.EEXIST, "exists and is not empty; name another folder", str(args.out)
+        )
+    from egic import codec
+
+    codec.export(args.workdir, args.out, use_ema=not args.raw)
+    total = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
+    print(f"{args.workdir} -> {args.out}: {total / 2**20:.1f} MiB")
+    return 0
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Looks for what is known to go wrong on a machine."""
+    from egic import doctor
+
+    return doctor.report(doctor.examine())
+
+
+def _codec_loader(model: pathlib.Path | None):
+    """Returns a function that loads the codec when first called."""
+    directory = model or os.environ.get(MODEL_VARIABLE)
+    if not directory:
+        raise batch.UsageError(
+            f"No model was given. Pass --model=DIR, or set {MODEL_VARIABLE} to the "
+            "folder of a model bundle; `egic export` makes one from a training run."
+        )
+    return functools.cache(lambda: egic.load(pathlib.Path(directory)))
+
+
+def _size(num_bytes: int, width: int, height: int) -> str:
+    return f"{num_bytes:,} bytes, {8 * num_bytes / (width * height):.4f} bpp"
