@@ -1,0 +1,157 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hific import layers
+
+
+def pixel(*values):
+    return tf.constant(values, tf.float32)[tf.newaxis, tf.newaxis, tf.newaxis]
+
+
+@pytest.mark.parametrize(
+    "values, expected",
+    [
+        ((1, 2, 3, 4), (-1.1615466, -0.3871822, 0.3871822, 1.1615466)),
+        ((0, 0, 0, 8), (-0.4999844, -0.4999844, -0.4999844, 1.4999531)),
+        ((5, 5, 5, 5), (0, 0, 0, 0)),
+        ((-1, 1, -1, 1), (-0.8657008, 0.8657008, -0.8657008, 0.8657008)),
+    ],
+)
+def test_channel_norm_divides_by_the_unbiased_deviation(values, expected):
+    y = layers.ChannelNorm()(pixel(*values))
+    np.testing.assert_allclose(y[0, 0, 0], expected, atol=1e-6)
+
+
+def test_channel_norm_scales_and_shifts():
+    norm = layers.built(layers.ChannelNorm(), 4)
+    norm.gamma.assign((1, 2, 0.5, -1))
+    norm.beta.assign((0, 1, 0, 10))
+    y = norm(pixel(1, 2, 3, 4))
+    expected = (-1.1615466, 0.2256356, 0.1935911, 8.8384534)
+    np.testing.assert_allclose(y[0, 0, 0], expected, atol=1e-6)
+
+
+def test_channel_norm_of_a_crop_is_the_crop_of_the_norm():
+    x = tf.random.stateless_normal((1, 8, 8, 6), seed=(0, 1))
+    norm = layers.ChannelNorm()
+    np.testing.assert_allclose(norm(x)[:, 2:5, 3:7], norm(x[:, 2:5, 3:7]), rtol=1e-6)
+
+
+def test_channel_norm_does_not_mix_pictures_of_a_batch():
+    x = tf.random.stateless_normal((3, 4, 4, 6), seed=(0, 2))
+    norm = layers.ChannelNorm()
+    np.testing.assert_allclose(norm(x)[1:2], norm(x[1:2]), rtol=1e-6)
+
+
+def test_channel_norm_gradient_is_the_derived_one():
+    norm = layers.built(layers.ChannelNorm(dtype="float64"), 5)
+    norm.gamma.assign(tf.random.stateless_normal((5,), (1, 1), dtype=tf.float64))
+    norm.beta.assign(tf.random.stateless_normal((5,), (1, 2), dtype=tf.float64))
+    x = tf.random.stateless_normal((2, 3, 4, 5), (1, 3), dtype=tf.float64)
+    weight = tf.random.stateless_normal(x.shape, (1, 4), dtype=tf.float64)
+    sources = [x, norm.gamma, norm.beta]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        mean = tf.reduce_mean(x, -1, keepdims=True)
+        variance = tf.reduce_sum((x - mean) ** 2, -1, keepdims=True) / 4
+        y = (x - mean) / tf.sqrt(variance + 1e-3) * norm.gamma + norm.beta
+        plain = tf.reduce_sum(weight * y)
+        own = tf.reduce_sum(weight * norm(x))
+    gradients = tape.gradient(own, sources), tape.gradient(plain, sources)
+    for a, b in zip(*gradients, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+def test_channel_norm_in_bfloat16_has_float32_statistics():
+    x = tf.random.stateless_normal((1, 4, 4, 8), seed=(0, 3)) + 30.0
+    wide = tf.cast(tf.cast(x, tf.bfloat16), tf.float32)
+    y = layers.ChannelNorm(dtype="mixed_bfloat16")(x)
+    assert y.dtype == tf.bfloat16
+    np.testing.assert_allclose(
+        tf.cast(y, tf.float32), layers.ChannelNorm()(wide), atol=2**-7
+    )
+
+
+def test_channel_norm_of_one_channel_is_refused():
+    with pytest.raises(ValueError, match="at least 2 known channels"):
+        layers.ChannelNorm()(tf.zeros((1, 2, 2, 1)))
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("channel", (-0.8657008, 0.8657008, -0.8657008, 0.8657008)),
+        ("layer", (-0.9995004, 0.9995004, -0.9995004, 0.9995004)),
+        ("instance", (0, 0, 0, 0)),
+        ("none", (-1, 1, -1, 1)),
+    ],
+)
+def test_normalisations_by_name(name, expected):
+    norm = layers.built(layers.NORMALISATIONS[name](dtype="float32"), 4)
+    np.testing.assert_allclose(norm(pixel(-1, 1, -1, 1))[0, 0, 0], expected, atol=1e-6)
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match="No normalisation 'batch'; there are channel"):
+        layers.choose(layers.NORMALISATIONS, "batch", "normalisation")
+
+
+def test_residual_block_adds_its_input_and_ends_without_activation():
+    block = layers.built(layers.ResidualBlock(3), 3)
+    block.norm_1.gamma.assign(tf.zeros(3))
+    block.norm_1.beta.assign((-9.0, 0.0, 1.0))
+    x = tf.random.stateless_normal((1, 4, 4, 3), seed=(0, 4))
+    np.testing.assert_allclose(block(x), x + (-9.0, 0.0, 1.0), rtol=1e-6)
+
+
+def test_residual_block_of_another_width_is_refused():
+    with pytest.raises(ValueError, match="adds its input"):
+        layers.ResidualBlock(4)(tf.zeros((1, 2, 2, 3)))
+
+
+def spectral_1x1(matrix, u):
+    conv = layers.built(layers.SpectralConv2D(len(matrix[0]), 1), len(matrix))
+    conv.kernel.assign(np.reshape(matrix, (1, 1, len(matrix), -1)))
+    conv.u.assign(np.reshape(u, (-1, 1)))
+    return conv
+
+
+def test_spectral_norm_after_one_iteration():
+    conv = spectral_1x1([[3.0, 0.0], [0.0, 1.0]], np.ones(2) / np.sqrt(2))
+    y = conv(pixel(1, 1))
+    np.testing.assert_allclose(y[0, 0, 0], (1.0476454, 0.3492151), rtol=1e-6)
+    np.testing.assert_allclose(conv.u[:, 0], (0.9938837, 0.1104315), rtol=1e-6)
+
+
+def test_spectral_norm_converges_to_the_largest_singular_value():
+    conv = layers.built(layers.SpectralConv2D(5, 3), 3)
+    matrix = tf.reshape(conv.kernel, (-1, 5)).numpy()
+    for _ in range(100):
+        kernel = conv.normalised_kernel()
+    largest = np.linalg.svd(matrix, compute_uv=False)[0]
+    np.testing.assert_allclose(kernel, conv.kernel / largest, rtol=1e-4)
+
+
+def test_spectral_norm_gradient_goes_through_sigma_but_not_through_u():
+    conv = spectral_1x1([[3.0, 1.0], [0.5, 1.0]], (0.8, 0.6))
+    matrix, u = conv.kernel[0, 0].numpy(), conv.u.numpy()
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(conv(pixel(1, 2)))
+    gradient = tape.gradient(loss, conv.kernel)[0, 0]
+
+    v = matrix.T @ u / np.linalg.norm(matrix.T @ u)
+    u = matrix @ v / np.linalg.norm(matrix @ v)
+    sigma = (u.T @ matrix @ v).item()
+    x = np.array([[1.0], [2.0]])
+    total = (x.T @ matrix).sum()
+    expected = x @ np.ones((1, 2)) / sigma - total / sigma**2 * (u @ v.T)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-5)
+
+
+def test_spectral_norm_does_not_change_the_trained_kernel():
+    conv = layers.built(layers.SpectralConv2D(4, 3), 2)
+    before = conv.kernel.numpy()
+    conv(tf.ones((1, 4, 4, 2)))
+    np.testing.assert_array_equal(conv.kernel, before)
+    assert len(conv.trainable_variables) == 2
