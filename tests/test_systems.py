@@ -1,0 +1,123 @@
+"""HiFiC's second stage, on a toy codec and a discriminator of a few hundred weights."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from toy_codec import CHANNELS, ToyCodec
+
+from hific import systems, training
+from hific.config import DiscriminatorConfig, HificConfig, OptimizerConfig, RateConfig
+from hific.discriminator import build_discriminator
+
+STEP = tf.constant(0, tf.int64)
+
+
+def make_config(**changes):
+    return HificConfig(
+        latent_channels=CHANNELS,
+        discriminator=DiscriminatorConfig(
+            filters=(2, 3), strides=(2, 2), latent_features=2, **changes
+        ),
+        rate=RateConfig(kind="fixed", weight=1.0),
+        optimizer=OptimizerConfig(learning_rate=1e-3),
+        perceptual_weight=0.0,
+    )
+
+
+def make_game(lpips=None, perceptual_weight=0.0, **changes):
+    config = make_config(**changes)
+    config.perceptual_weight = perceptual_weight
+    model, critic = ToyCodec(), build_discriminator(config)
+    return model, critic, systems.stage2(model, critic, config, lpips)
+
+
+def images(count=2, seed=0):
+    return tf.random.stateless_uniform((count, 32, 32, 3), (seed, 0), 0.0, 255.0)
+
+
+def values(variables):
+    return [variable.numpy() for variable in variables]
+
+
+def changed(before, variables):
+    return [
+        not np.array_equal(old, variable.numpy())
+        for old, variable in zip(before, variables, strict=True)
+    ]
+
+
+def test_the_discriminator_moves_first():
+    _, _, players = make_game()
+    assert [player.name for player in players] == ["discriminator", "generator"]
+
+
+def test_the_discriminator_may_move_more_often():
+    _, _, players = make_game(updates=2)
+    assert [player.name for player in players] == 2 * ["discriminator"] + ["generator"]
+
+
+def test_each_player_changes_exactly_its_own_variables():
+    model, critic, (discriminator, generator) = make_game()
+    for mover, own, others in (
+        (discriminator, critic, model),
+        (generator, model, critic),
+    ):
+        mine, theirs = own.trainable_variables, others.trainable_variables
+        before, before_theirs = values(mine), values(theirs)
+        step = training.make_train_step([mover])
+        step((images(),), STEP)
+        assert all(changed(before, mine))
+        assert not any(changed(before_theirs, theirs))
+
+
+def test_two_rounds_are_finite_and_traced_once():
+    _, _, players = make_game()
+    step = training.make_train_step(players)
+    for i in range(2):
+        metrics = step((images(seed=i), images(seed=i + 9)), tf.constant(i, tf.int64))
+        assert all(np.isfinite(value.numpy()) for value in metrics.values())
+    assert step.experimental_get_tracing_count() == 1
+
+
+def test_the_terms_are_those_of_stage_1_and_the_game():
+    _, _, (discriminator, generator) = make_game(
+        lpips=lambda a, b: tf.ones(2), perceptual_weight=1.0
+    )
+    assert set(discriminator.objective(images(), STEP).weighted) == {"real", "fake"}
+    terms = generator.objective(images(), STEP)
+    assert list(terms.weighted) == ["rate", "distortion", "perceptual", "adversarial"]
+    loss = terms.logged["adversarial_loss"].numpy()
+    assert terms.weighted["adversarial"].numpy() == pytest.approx(0.15 * loss)
+
+
+def test_the_discriminator_needs_no_lpips_call():
+    calls = []
+    lpips = lambda a, b: calls.append(1) or tf.ones(2)  # noqa: E731
+    _, _, (discriminator, _) = make_game(lpips, perceptual_weight=1.0)
+    discriminator.objective(images(), STEP)
+    assert not calls
+
+
+def test_the_encoder_learns_nothing_through_the_latent_the_critic_sees():
+    model, critic, (_, generator) = make_game()
+    seen = []
+    door = critic.conditioning.enter
+    critic.conditioning.enter = lambda x, y: seen.append(y) or door(x, y)
+    with tf.GradientTape() as tape:
+        generator.objective(images(), STEP)
+        through_latent = tf.reduce_sum(seen[0])
+    assert tape.gradient(through_latent, model.analysis.matrix) is None
+
+
+def test_real_and_fake_share_one_power_iteration():
+    _, critic, (discriminator, _) = make_game()
+    calls = []
+    run = critic.to_logits.normalised_kernel
+    critic.to_logits.normalised_kernel = lambda: calls.append(1) or run()
+    discriminator.objective(images(), STEP)
+    assert len(calls) == 1
+
+
+def test_missing_lpips_weights_are_explained():
+    with pytest.raises(ValueError, match="--lpips_weights"):
+        make_game(perceptual_weight=1.0)
