@@ -1,0 +1,103 @@
+r"""Measures a codec on pictures: real files, written, read back and decoded.
+
+    python evaluate.py --model=models/egic --images='/data/kodak/*.png' --out=/tmp/kodak
+
+Writes to --out: results.csv with a line per picture and codec, summary.json with the
+means, the compressed files, and with --save_images a PNG per picture that shows the
+original, the reconstruction and the baselines at the same number of bytes.
+docs/evaluation.md explains every column.
+"""
+
+import pathlib
+import sys
+
+from absl import app, flags, logging
+
+import egic
+from hific.evaluation import baselines, report
+
+_MODEL = flags.DEFINE_string("model", None, "Model bundle.", required=True)
+_IMAGES = flags.DEFINE_string(
+    "images", None, "Glob, folder or comma-separated list of pictures.", required=True
+)
+_OUT = flags.DEFINE_string("out", None, "Folder for the results.", required=True)
+_LPIPS = flags.DEFINE_string(
+    "lpips_weights",
+    None,
+    "LPIPS weights (.npz), by default those in the cache; without, LPIPS is left out.",
+)
+_ALPHA = flags.DEFINE_float(
+    "alpha", 1.0, "Realism asked of the decoder.", lower_bound=0.0, upper_bound=1.0
+)
+_BASELINES = flags.DEFINE_list(
+    "baselines", ["jpeg", "webp"], f"Of {', '.join(baselines.BASELINES)}; may be empty."
+)
+_SAVE_IMAGES = flags.DEFINE_bool("save_images", False, "Write side-by-side PNGs.")
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {argv[1:]}. Flags start with --.")
+    try:
+        evaluate(pathlib.Path(_OUT.value))
+    except egic.CodecError as error:
+        print(f"evaluate.py: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except ValueError as error:
+        raise app.UsageError(str(error)) from error
+
+
+def evaluate(out: pathlib.Path) -> None:
+    """Measures every picture; results.csv grows as they are done."""
+    # TensorFlow loads here, so that --help and mistaken flags answer at once.
+    from hific import bitstream
+    from hific.evaluation import run
+    from hific.pictures import find_pictures
+
+    pictures = find_pictures(_IMAGES.value)
+    compared = baselines.choose(_BASELINES.value)
+    evaluation = run.Evaluation(
+        codec=egic.load(_MODEL.value),
+        out=out,
+        metrics=_metrics(),
+        baselines=compared,
+        payload_bytes=lambda data: len(bitstream.unpack(data).payload),
+        alpha=_ALPHA.value,
+        save_images=_SAVE_IMAGES.value,
+    )
+    names = run.unique_names([pictures.name(i) for i in range(len(pictures))])
+    results = []
+    for i, name in enumerate(names):
+        results += evaluation.measure(name, pictures.read(i))
+        report.write_csv(results, out / "results.csv")
+        ours = results[-1 - len(evaluation.baselines)]
+        logging.info(
+            "%d/%d %s: %d bytes, %.4f bpp, %.2f dB",
+            i + 1,
+            len(names),
+            name,
+            ours.bytes,
+            ours.bpp,
+            ours.metrics["psnr"],
+        )
+    settings = {flag.name: flag.value for flag in (_MODEL, _IMAGES, _ALPHA, _LPIPS)}
+    report.write_summary(results, settings, out / "summary.json")
+    report.print_table(results)
+    print(f"Wrote {out}/results.csv and summary.json")
+
+
+def _metrics():
+    from hific import lpips, lpips_weights
+    from hific.evaluation import metrics
+
+    if not (_LPIPS.value or lpips_weights.default_path().is_file()):
+        logging.info("No --lpips_weights: LPIPS is left out.")
+        return metrics.METRICS
+    distance = lpips.load(_LPIPS.value)
+    if not distance.official:
+        logging.warning("These LPIPS weights are not those published as version 0.1.")
+    return {**metrics.METRICS, "lpips": metrics.lpips_of(distance)}
+
+
+if __name__ == "__main__":
+    app.run(main)
