@@ -47,7 +47,7 @@ class OptimizerConfig:
     Attributes:
         learning_rate: Of the transforms E and G.
         entropy_learning_rate: Of P.
-        schedule: A key of `hific.training.SCHEDULES`; multiplies both rates by step.
+        schedule: A key of `hific.schedules.SCHEDULES`; multiplies both rates by step.
         boundaries, factors: "piecewise": factors[i] until step boundaries[i].
         horizon: "cosine": the step at which the rate is 0; 0 means the run's --steps.
         warmup_steps: The rate grows linearly from 0 over this many steps.

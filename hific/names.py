@@ -9,11 +9,11 @@ import tensorflow as tf
 def named_variables(module: tf.Module) -> dict[str, tf.Variable]:
     """Names every variable by the shortest path of attributes that leads to it.
 
-    Names are those of attributes, list indexes and dictionary keys, joined by dots:
-    "analysis.blocks.0.kernel". Leading underscores are dropped. They do not depend on
-    how many layers were made before, as Keras' own names do, and a variable that is
-    reachable twice is named once, by the path with fewer steps, then by the first in
-    the order of names.
+    Names are those of attributes (of Keras' `add_weight`: the name given there), list
+    indexes and dictionary keys, joined by dots: "analysis.blocks.0.kernel". Leading
+    underscores are dropped. They do not depend on how many layers were made before, as
+    Keras' own names do. A variable that is reachable twice is named once, by the path
+    with fewer steps, then by the first in the order of names.
 
     Args:
         module: Any tf.Module, Keras layer or model, or a nest of them.
@@ -27,7 +27,7 @@ def named_variables(module: tf.Module) -> dict[str, tf.Variable]:
     view = tf.train.TrackableView(module)
     found: dict[str, tf.Variable] = {}
     seen = {id(module)}
-    queue = collections.deque([((), module)])
+    queue: collections.deque = collections.deque([((), module)])
     while queue:
         path, node = queue.popleft()
         for name, child in sorted(_children(view, node), key=lambda pair: pair[0]):

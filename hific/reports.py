@@ -6,6 +6,7 @@ import math
 import pathlib
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import rich.console
 import rich.progress
@@ -52,7 +53,7 @@ class Report:
         now = time.monotonic()
         rate = (step - self._logged) / max(now - self._logged_at, 1e-9)
         self._logged, self._logged_at = step, now
-        record = {"step": step, "seconds": round(now - self._began, 3)}
+        record: dict[str, Any] = {"step": step, "seconds": round(now - self._began, 3)}
         for name, value in {**values, "steps_per_second": rate}.items():
             record[name] = value if math.isfinite(value) else None
         self._lines.write(json.dumps(record) + "\n")

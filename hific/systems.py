@@ -12,7 +12,8 @@ import tensorflow as tf
 from hific.losses import ADVERSARIAL_LOSSES, mse_255
 from hific.objectives import Terms, psnr
 from hific.rate_control import rate_term
-from hific.training import Group, Player, make_optimizer
+from hific.schedules import make_optimizer
+from hific.training import Group, Player
 
 Lpips = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Critic = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]

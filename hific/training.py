@@ -8,8 +8,8 @@ live here and nowhere else.
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -18,26 +18,18 @@ from hific.averages import Average
 from hific.checkpoints import Checkpoints
 from hific.objectives import Terms
 from hific.reports import Report
-from hific.schedules import SCHEDULES, make_optimizer
 from hific.signals import Signals
-
-__all__ = [
-    "EXIT_INTERRUPTED",
-    "SCHEDULES",
-    "Group",
-    "Guard",
-    "Interrupted",
-    "NonFiniteTraining",
-    "Player",
-    "deal",
-    "fit",
-    "make_optimizer",
-    "make_train_step",
-    "update",
-]
 
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: a supervisor should start the run again.
 _MAX_SKIPPED_IN_A_ROW = 10
+
+
+class Batches(Protocol):
+    """An endless iterator that can be stopped."""
+
+    def __next__(self) -> Any: ...
+
+    def close(self) -> None: ...
 
 
 class Interrupted(Exception):
@@ -223,7 +215,7 @@ def deal(batch: Any, players: int) -> tuple:
 
 def fit(
     players: Sequence[Player],
-    batches_from: Callable[[int], Iterator[Any]],
+    batches_from: Callable[[int], Batches],
     workdir: pathlib.Path,
     *,
     steps: int,
@@ -241,8 +233,8 @@ def fit(
 
     Args:
         players: In the order they move.
-        batches_from: Maps a step to an iterator over batches that starts there, with
-            a `close` method; each batch is dealt among the players (see `deal`).
+        batches_from: Maps a step to batches from there on; each is dealt among the
+            players (see `deal`).
         workdir: Gets checkpoints/, logs/ and metrics.jsonl.
         steps: Rounds in all.
         modules: Name -> networks, all of whose variables are saved; the codec is
@@ -285,7 +277,7 @@ def fit(
             loop.advance()
             last = loop.done == steps or signals.received
             if last or loop.done % log_every == 0:
-                report.metrics(loop.done, loop.take_metrics() | _rates(players, loop))
+                report.metrics(loop.done, loop.take_metrics() | _rates(players))
                 report.counts(skipped=int(guard.skipped))
                 guard.check()
             if reconstruct and (last or loop.done % images_every == 0):
@@ -300,7 +292,7 @@ def fit(
 class _Loop:
     """Steps with one call each; metrics stay where they were computed until asked."""
 
-    def __init__(self, players, round_, step: tf.Variable, batches: Iterator[Any]):
+    def __init__(self, players, round_, step: tf.Variable, batches: Batches):
         self.done = int(step)
         self.batch: Any = None
         self._batches = batches
@@ -343,15 +335,15 @@ class _Loop:
         return dict(zip(self._names, means.tolist(), strict=True))
 
 
-def _rates(players: Sequence[Player], loop: _Loop) -> dict[str, float]:
-    """Learning rates in force, by player and group."""
-    rates = {}
-    for player in players:
-        for group in player.groups:
-            rate = group.optimizer.learning_rate
-            value = rate(loop.done - 1) if callable(rate) else rate
-            rates[f"{player.name}/learning_rate/{group.name}"] = float(value)
-    return rates
+def _rates(players: Sequence[Player]) -> dict[str, float]:
+    """Learning rates of the last step, by player and group."""
+    return {
+        f"{player.name}/learning_rate/{group.name}": float(
+            group.optimizer.learning_rate
+        )
+        for player in players
+        for group in player.groups
+    }
 
 
 def _pairs(batch: Any, reconstruct: Callable, count: int = 4):
