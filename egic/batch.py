@@ -123,8 +123,9 @@ def run(items: Sequence[Item], work: Callable[[Item], str], verb: str) -> int:
         ModelLoadError: It would fail every item alike.
     """
     exit_code = 0
-    with _progress(len(items), verb) as advance:
+    with _progress(len(items), verb) as show:
         for item in items:
+            line = None
             try:
                 line = work(item)
             except ModelLoadError:
@@ -132,9 +133,7 @@ def run(items: Sequence[Item], work: Callable[[Item], str], verb: str) -> int:
             except (CodecError, OSError, MemoryError) as error:
                 complain(str(item), error)
                 exit_code = exit_code or exit_code_of(error)
-            else:
-                print(line, flush=True)
-            advance()
+            show(line)
     return exit_code
 
 
@@ -158,24 +157,39 @@ def exit_code_of(error: BaseException) -> int:
     return EXIT_EXISTS if isinstance(error, FileExistsError) else EXIT_SYSTEM
 
 
+def _print_line(line: str | None) -> None:
+    if line is not None:
+        print(line, flush=True)
+
+
 @contextlib.contextmanager
-def _progress(total: int, verb: str) -> Iterator[Callable[[], None]]:
-    """Yields what to call after each item; draws nothing into files and pipes."""
+def _progress(total: int, verb: str) -> Iterator[Callable[[str | None], None]]:
+    """Yields what to call after each item, with its line if it has one.
+
+    Draws a bar for several items on a terminal, nothing into files and pipes.
+    """
     if total < 2 or not sys.stderr.isatty():
-        yield lambda: None
+        yield _print_line
         return
     from rich import console, progress
 
-    # Lines on stdout scroll above the bar, unless stdout goes elsewhere.
     bar = progress.Progress(
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
         progress.TimeRemainingColumn(),
         console=console.Console(stderr=True),
-        redirect_stdout=sys.stdout.isatty(),
+        redirect_stdout=False,
         transient=True,
     )
+
+    def show(line: str | None) -> None:
+        if line is not None and sys.stdout.isatty():  # It scrolls above the bar.
+            bar.console.out(line, highlight=False)
+        else:
+            _print_line(line)
+        bar.advance(task)
+
     with bar:
         task = bar.add_task(verb, total=total)
-        yield lambda: bar.advance(task)
+        yield show
