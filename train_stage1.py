@@ -13,6 +13,7 @@ docs/training.md has more.
 import functools
 import json
 import pathlib
+import random
 import sys
 
 from absl import app, flags
@@ -117,7 +118,9 @@ def _train(config, workdir: pathlib.Path) -> None:
     from hific.averages import Average
     from hific.pictures import find_pictures
 
-    tf.keras.utils.set_random_seed(_SEED.value)
+    # Keras draws its initial weights' seeds from Python's generator.
+    random.seed(_SEED.value)
+    tf.random.set_seed(_SEED.value)
     pictures = find_pictures(_IMAGES.value)
     perceptual = lpips.load(_LPIPS_WEIGHTS.value) if config.perceptual_weight else None
     model = build_model(config, precision=_PRECISION.value)

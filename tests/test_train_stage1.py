@@ -90,3 +90,12 @@ def test_more_steps_continue_the_run(arguments, tmp_path):
 def test_no_pictures_is_a_usage_error_that_names_the_glob(arguments):
     with pytest.raises(app.UsageError, match="nowhere"):
         run(arguments | {"images": "/nowhere/*.png"})
+
+
+def test_the_seed_decides_everything(arguments, tmp_path):
+    def total(seed, name):
+        run(arguments | {"seed": seed, "workdir": str(tmp_path / name)})
+        text = (tmp_path / name / "metrics.jsonl").read_text()
+        return json.loads(text)["generator/total"]
+
+    assert total("1", "a") == total("1", "b") != total("2", "c")
