@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
+import tensorflow_compression as tfc
 
 
 class ChannelNorm(tf.keras.layers.Layer):
@@ -212,6 +214,55 @@ WEIGHT_NORMS: Mapping[str, LayerMaker] = {
     "spectral": SpectralConv2D,
     "none": _plain_convolution,
 }
+
+
+class FourierKernel(tfc.Parameter):
+    """A convolution kernel kept as the Fourier coefficients of its two spatial axes.
+
+        kernel = irfft2(real + i imag) * sqrt(kh * kw)
+
+    Adam then sees every frequency on its own scale, which is how HiFiC's hyper-analysis
+    trains. Means the same as `tfc.RDFTParameter`, but the inverse transform is one
+    small matrix product instead of kh * kw point transforms for each pair of channels:
+    at the paper's size those take longer than the convolutions.
+
+    Attributes:
+        coefficients: [2 * kh * (kw // 2 + 1), Cin, Cout]; real parts, then imaginary.
+    """
+
+    def __init__(self, kernel: tf.Tensor, name: str = "kernel"):
+        """Starts from a kernel, [kh, kw, Cin, Cout]."""
+        super().__init__(name=name)
+        self._shape = tuple(kernel.shape)
+        forward, self._inverse = _fourier_matrices(*self._shape[:2])
+        flat = tf.reshape(kernel, (forward.shape[1], -1))
+        start = tf.matmul(tf.constant(forward, kernel.dtype), flat)
+        self.coefficients = tf.Variable(
+            tf.reshape(start, (-1, *self._shape[2:])), name="coefficients"
+        )
+
+    def __call__(self, compute_dtype=None) -> tf.Tensor:
+        """Returns the kernel, [kh, kw, Cin, Cout]; the sum is never in 16 bits."""
+        flat = tf.reshape(self.coefficients, (self._inverse.shape[1], -1))
+        kernel = tf.matmul(tf.constant(self._inverse, flat.dtype), flat)
+        kernel = tf.reshape(kernel, self._shape)
+        return kernel if compute_dtype is None else tf.cast(kernel, compute_dtype)
+
+    def get_config(self):
+        return {"name": self.name, "kernel": np.zeros(self._shape)}
+
+
+def _fourier_matrices(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """rfft2 / sqrt(h * w) and its inverse as real matrices, [2f, hw] and [hw, 2f]."""
+    norm = np.sqrt(height * width)
+    pixels = np.eye(height * width).reshape(-1, height, width)
+    spectra = (np.fft.rfft2(pixels) / norm).reshape(height * width, -1)
+    forward = np.concatenate([spectra.real, spectra.imag], axis=1).T
+    count = spectra.shape[1]
+    units = np.concatenate([np.eye(count), 1j * np.eye(count)])
+    units = units.reshape(2 * count, height, -1)
+    inverse = np.fft.irfft2(units, s=(height, width)) * norm
+    return forward, inverse.reshape(2 * count, -1).T
 
 
 def built(layer: tf.keras.layers.Layer, channels: int) -> tf.keras.layers.Layer:

@@ -18,6 +18,7 @@ from hific.config import HificConfig
 from hific.layers import (
     NORMALISATIONS,
     ChannelNorm,
+    FourierKernel,
     LayerMaker,
     ResidualBlock,
     built,
@@ -146,27 +147,35 @@ class HyperAnalysis(tf.keras.layers.Layer):
     """h_a: latent y [B, h, w, C] -> hyper-latent z [B, h/4, w/4, filters].
 
     3x3, then two 5x5 correlations of stride 2 (the last without ReLU). Kernels are kept
-    as Fourier coefficients, as in the original, which preconditions Adam: a 5x5 kernel
-    is stored in 30 numbers, a 3x3 one in 12.
+    as Fourier coefficients, as in the original: a 5x5 kernel in 30 numbers, a 3x3 one
+    in 12, so there are more variables than parameters of a published count.
     """
 
     def __init__(self, latent_channels: int = 220, filters: int = 320, **kwargs):
         super().__init__(**kwargs)
-        shared = dict(
+        self.layers = [
+            self._correlation(latent_channels, filters, 3, activation=tf.nn.relu),
+            self._correlation(
+                filters, filters, 5, activation=tf.nn.relu, strides_down=2
+            ),
+            self._correlation(filters, filters, 5, strides_down=2),
+        ]
+        self.built = True
+
+    def _correlation(self, channels, filters, support, **kwargs):
+        start = tf.keras.initializers.VarianceScaling()
+        kernel = start((support, support, channels, filters), self.variable_dtype)
+        layer = tfc.SignalConv2D(
+            filters,
+            support,
             corr=True,
             padding="same_zeros",
             use_bias=True,
-            kernel_parameter="rdft",
+            kernel_parameter=FourierKernel(kernel),
             dtype=self.dtype_policy,
+            **kwargs,
         )
-        relu = tf.nn.relu
-        conv = tfc.SignalConv2D
-        self.layers = [
-            built(conv(filters, 3, activation=relu, **shared), latent_channels),
-            built(conv(filters, 5, activation=relu, strides_down=2, **shared), filters),
-            built(conv(filters, 5, strides_down=2, **shared), filters),
-        ]
-        self.built = True
+        return built(layer, channels)
 
     def call(self, latent):
         return run(self.layers, latent)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_compression as tfc
 
 from hific import layers
 
@@ -155,3 +156,24 @@ def test_spectral_norm_does_not_change_the_trained_kernel():
     conv(tf.ones((1, 4, 4, 2)))
     np.testing.assert_array_equal(conv.kernel, before)
     assert len(conv.trainable_variables) == 2
+
+
+@pytest.mark.parametrize("support", [(3, 3), (5, 5), (4, 2)])
+def test_fourier_kernel_starts_as_the_kernel_it_was_given(support):
+    kernel = tf.random.stateless_normal((*support, 2, 3), seed=(0, 7))
+    np.testing.assert_allclose(layers.FourierKernel(kernel)(), kernel, atol=1e-6)
+
+
+@pytest.mark.parametrize("support", [(3, 3), (5, 5), (4, 2)])
+def test_fourier_kernel_means_the_same_as_that_of_tensorflow_compression(support):
+    ours = layers.FourierKernel(tf.zeros((*support, 2, 3)))
+    theirs = tfc.RDFTParameter(tf.zeros((*support, 2, 3)))
+    real = tf.random.stateless_normal(theirs.real.shape, seed=(0, 8))
+    imag = tf.random.stateless_normal(theirs.imag.shape, seed=(0, 9))
+    theirs.real.assign(real)
+    theirs.imag.assign(imag)
+    parts = [
+        tf.reshape(tf.transpose(x, (2, 3, 0, 1)), (-1, 2, 3)) for x in (real, imag)
+    ]
+    ours.coefficients.assign(tf.concat(parts, axis=0))
+    np.testing.assert_allclose(ours(), theirs(), atol=1e-5)
