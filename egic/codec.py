@@ -1,0 +1,179 @@
+"""Builds the codec of any config, writes models and loads them."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+import egic.config
+import hific.config
+from egic import transforms
+from egic.charm import SliceWalk
+from egic.config import EgicConfig
+from egic.initialisers import Blank, Initialiser
+from egic.kernels import KERNELS, fastest
+from hific import bundle, checkpoints, tables
+from hific.codec import Codec, CodecModel, build_hific, build_hific_coding_prior
+from hific.config import HificConfig
+from hific.entropy import FactorizedDensity, Prior
+from hific.errors import ModelLoadError
+from hific.names import named_variables
+
+
+def build_egic(
+    config: EgicConfig,
+    precision: str = "float32",
+    kernels: str = "trainable",
+    init: Initialiser | None = None,
+) -> CodecModel:
+    """SwinT-ChARM.
+
+    Args:
+        config: See `egic.config`.
+        precision: Of the computation in E and G, "float32" or "bfloat16".
+        kernels: A key of `egic.kernels.KERNELS`.
+        init: Where first values come from; None draws them with seed 0.
+    """
+    init = Initialiser() if init is None else init
+    functions = KERNELS[kernels]
+    latent = config.transform.dims[-1]
+    dtype = tf.as_dtype(precision)
+    analysis = transforms.Analysis(config.transform, init, functions, dtype)
+    synthesis = transforms.Synthesis(config.transform, init, functions, dtype)
+    prior = Prior(
+        transforms.HyperAnalysis(config.hyper, latent, init, functions),
+        FactorizedDensity(config.hyper.channels),
+        transforms.HyperSynthesis(config.hyper, latent, init, functions),
+        SliceWalk(config.charm, latent, init),
+    )
+    return CodecModel(analysis, synthesis, prior, latent)
+
+
+def build_egic_coding_prior(config: EgicConfig, model: CodecModel) -> Prior:
+    """The float64 twin of the prior; its weights are yet to be copied."""
+    init = Blank(dtype="float64")
+    latent = config.transform.dims[-1]
+    return Prior(
+        model.prior.hyper_analysis,
+        model.prior.density,
+        transforms.HyperSynthesis(config.hyper, latent, init, KERNELS["plain"]),
+        SliceWalk(config.charm, latent, init),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """How to build one family of codecs.
+
+    Attributes:
+        train: (config, precision) -> a model with fresh weights.
+        infer: config -> a model for the fastest inference here, weights to be read.
+        coding_prior: (config, model) -> the float64 twin of its prior.
+    """
+
+    train: Callable[[Any, str], CodecModel]
+    infer: Callable[[Any], CodecModel]
+    coding_prior: Callable[[Any, CodecModel], Prior]
+
+
+SYSTEMS: dict[type, System] = {
+    EgicConfig: System(
+        build_egic,
+        lambda config: build_egic(config, kernels=fastest(), init=Blank()),
+        build_egic_coding_prior,
+    ),
+    HificConfig: System(build_hific, build_hific, build_hific_coding_prior),
+}
+
+
+def build_model(config: Any, precision: str = "float32") -> CodecModel:
+    """The model of a config, with fresh weights, ready to be trained."""
+    return SYSTEMS[type(config)].train(config, precision)
+
+
+def build_codec(
+    config: Any,
+    model: CodecModel,
+    coding_tables: tables.Tables,
+    model_id: bytes = bytes(4),
+) -> Codec:
+    """A codec around a model whose weights are in place."""
+    prior = SYSTEMS[type(config)].coding_prior(config, model)
+    for name in ("hyper_synthesis", "walk"):
+        _copy(getattr(model.prior, name), getattr(prior, name))
+    stride = 256 if getattr(config, "compatible", False) else transforms.STRIDE
+    return Codec(model, prior, coding_tables, model_id, stride)
+
+
+def export(workdir: pathlib.Path, out: pathlib.Path, use_ema: bool = True) -> str:
+    """Turns the newest checkpoint of a run into a model bundle.
+
+    Args:
+        workdir: Of a training run.
+        out: Folder to write.
+        use_ema: Ship averaged weights where the run kept them.
+
+    Returns:
+        The SHA-256 of the bundle.
+    """
+    config = egic.config.load(pathlib.Path(workdir) / "config.json")
+    model = build_model(config)
+    checkpoints.load_weights(pathlib.Path(workdir), model, averaged=use_ema)
+    return save(config, model, pathlib.Path(out))
+
+
+def save(config: Any, model: CodecModel, out: pathlib.Path) -> str:
+    """Writes a model as a bundle, building its tables; returns the bundle's SHA-256."""
+    weights = {
+        name: variable.numpy().astype(np.float32)
+        for name, variable in named_variables(model).items()
+    }
+    built = dataclasses.asdict(tables.build(model.prior.density))
+    return bundle.write(out, hific.config.to_dict(config), weights, built)
+
+
+def load(directory: str | pathlib.Path) -> Codec:
+    """Loads a model bundle.
+
+    Raises:
+        ModelLoadError: The folder holds no bundle, a damaged one, or one whose weights do
+            not fit its config.
+    """
+    data = bundle.read(pathlib.Path(directory))
+    try:
+        config = hific.config.from_dict(data.config, egic.config.KINDS)
+        model = SYSTEMS[type(config)].infer(config)
+        coding_tables = tables.Tables(**data.tables)
+    except (ValueError, TypeError) as error:
+        raise ModelLoadError(f"The model in {directory} is not understood: {error}")
+    _assign(model, data.weights, directory)
+    return build_codec(config, model, coding_tables, data.model_id)
+
+
+def _assign(model: CodecModel, weights: dict[str, np.ndarray], directory) -> None:
+    variables = named_variables(model)
+    if set(variables) != set(weights):
+        odd = sorted(set(variables) ^ set(weights))
+        raise ModelLoadError(
+            f"The weights in {directory} do not fit its config: {len(odd)} names differ, "
+            f"the first is {odd[0]!r}."
+        )
+    for name, variable in variables.items():
+        if tuple(variable.shape) != weights[name].shape:
+            raise ModelLoadError(
+                f"{name} in {directory} has shape {weights[name].shape}, the config "
+                f"asks for {tuple(variable.shape)}."
+            )
+        variable.assign(weights[name])
+
+
+def _copy(source: Any, target: Any) -> None:
+    """Copies variables between two modules of the same structure, casting them."""
+    if not isinstance(source, tf.Module):
+        return
+    values = named_variables(source)
+    for name, variable in named_variables(target).items():
+        variable.assign(tf.cast(values[name], variable.dtype))

@@ -1,0 +1,137 @@
+"""A trained model as a folder of plain data.
+
+    config.json          what to build
+    weights.safetensors  every variable by name, float32
+    tables.safetensors   the integer tables of the range coder
+    manifest.json        the SHA-256 of each file, and of all of them
+
+The first four bytes of the whole's SHA-256 are the model id in every compressed file.
+Nothing in a bundle is executed: no pickles, no graphs. Reading one needs no TensorFlow.
+"""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+
+from hific.errors import ModelLoadError
+
+FORMAT = 1
+_CONFIG, _WEIGHTS, _TABLES = "config.json", "weights.safetensors", "tables.safetensors"
+_MANIFEST = "manifest.json"
+_FILES = (_CONFIG, _WEIGHTS, _TABLES)
+
+
+@dataclasses.dataclass(frozen=True)
+class Bundle:
+    """What a folder holds.
+
+    Attributes:
+        config: Plain data, see `hific.config.to_dict`.
+        weights: Name -> float32 values.
+        tables: Name -> int32 values, see `hific.tables.Tables`.
+        sha256: Of the whole, hexadecimal.
+    """
+
+    config: dict[str, Any]
+    weights: dict[str, np.ndarray]
+    tables: dict[str, np.ndarray]
+    sha256: str
+
+    @property
+    def model_id(self) -> bytes:
+        """The 4 bytes by which a compressed file names its model."""
+        return bytes.fromhex(self.sha256)[:4]
+
+
+def write(
+    directory: pathlib.Path,
+    config: dict[str, Any],
+    weights: dict[str, np.ndarray],
+    tables: dict[str, np.ndarray],
+) -> str:
+    """Writes a bundle and returns its SHA-256.
+
+    The manifest is written last, so that a folder whose writing was cut off is refused.
+
+    Raises:
+        FileExistsError: The folder already holds a bundle.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    if (directory / _MANIFEST).exists():
+        raise FileExistsError(f"{directory} already holds a model; name another folder.")
+    (directory / _CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+    safetensors.numpy.save_file(weights, directory / _WEIGHTS)
+    safetensors.numpy.save_file(tables, directory / _TABLES)
+    files = {name: _sha256(directory / name) for name in _FILES}
+    whole = _whole(files)
+    manifest = {"format": FORMAT, "sha256": whole, "files": files}
+    (directory / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    return whole
+
+
+def read(directory: pathlib.Path) -> Bundle:
+    """Reads a bundle and checks every byte of it.
+
+    Raises:
+        ModelLoadError: A file is absent or damaged, or the format is unknown.
+    """
+    manifest = read_manifest(directory)
+    for name, expected in manifest["files"].items():
+        actual = _sha256(directory / name)
+        if actual != expected:
+            raise ModelLoadError(
+                f"{directory / name} is damaged: its SHA-256 is {actual[:16]}..., the "
+                f"manifest says {expected[:16]}...."
+            )
+    return Bundle(
+        json.loads((directory / _CONFIG).read_text()),
+        safetensors.numpy.load_file(directory / _WEIGHTS),
+        safetensors.numpy.load_file(directory / _TABLES),
+        manifest["sha256"],
+    )
+
+
+def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
+    """Reads what a folder says of itself, checked for sense but not against its files.
+
+    Raises:
+        ModelLoadError: There is no bundle here, or none this version reads.
+    """
+    path = directory / _MANIFEST
+    if not path.is_file():
+        raise ModelLoadError(
+            f"No model in {directory}: {_MANIFEST} is missing. A run directory becomes a "
+            "model with `egic export --workdir=RUN --out=DIR`."
+        )
+    try:
+        manifest = json.loads(path.read_text())
+        files = manifest["files"]
+        consistent = set(files) == set(_FILES) and manifest["sha256"] == _whole(files)
+        known = manifest["format"] == FORMAT
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelLoadError(f"{path} is no manifest of a model: {error}.") from error
+    if not known:
+        raise ModelLoadError(
+            f"{path} has format {manifest['format']}, this version reads {FORMAT}."
+        )
+    if not consistent:
+        raise ModelLoadError(f"{path} is damaged: its hashes contradict each other.")
+    for name in _FILES:
+        if not (directory / name).is_file():
+            raise ModelLoadError(f"The model in {directory} lacks {name}.")
+    return manifest
+
+
+def _whole(files: dict[str, str]) -> str:
+    text = "".join(f"{name} {files[name]}\n" for name in sorted(files))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sha256(path: pathlib.Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,244 @@
+"""Image to bytes and back: the face every codec of this project shows."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from hific import bitstream, networks
+from hific.coding import Coded, EntropyCoder
+from hific.config import HificConfig
+from hific.engines import ENGINES
+from hific.entropy import FactorizedDensity, Prior
+from hific.errors import (
+    DecodeMismatchError,
+    InvalidImageError,
+    NonFiniteError,
+    UnknownModelError,
+)
+from hific.tables import Tables
+
+LATENT_STRIDE = 16  # Pixels per position of y, each way.
+
+
+class CodecModel(tf.Module):
+    """E, G and P of one system; knows nothing of files or losses.
+
+    Attributes:
+        analysis: E, image [B, H, W, 3] float32 in [0, 255] -> y [B, H/16, W/16, C]; H
+            and W are multiples of 64.
+        synthesis: G, y_hat [B, h, w, C] -> image [B, 16h, 16w, 3] on the [0, 255] scale,
+            not clipped.
+        prior: P.
+        channels: C.
+    """
+
+    def __init__(
+        self,
+        analysis: Callable[[tf.Tensor], tf.Tensor],
+        synthesis: Callable[[tf.Tensor], tf.Tensor],
+        prior: Prior,
+        channels: int,
+    ):
+        super().__init__()
+        self.analysis = analysis
+        self.synthesis = synthesis
+        self.prior = prior
+        self.channels = channels
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What compressing one picture found.
+
+    Attributes:
+        ideal_bits: What the symbols cost by the stored tables, before the range coder.
+        clipped: Symbols that were outside of their table and moved to its end.
+    """
+
+    ideal_bits: float
+    clipped: int
+
+
+class Codec:
+    """Compresses pictures with one trained model.
+
+    Attributes:
+        stride: Pictures are padded to multiples of this, by reflection.
+        model_id: The 4 bytes by which files name the model.
+    """
+
+    def __init__(
+        self,
+        model: CodecModel,
+        coding_prior: Prior,
+        tables: Tables,
+        model_id: bytes,
+        stride: int = 64,
+        engine: str = "tensorflow",
+    ):
+        """Creates the codec.
+
+        Args:
+            model: With trained weights.
+            coding_prior: Its prior, computing in float64; see `hific.coding`.
+            tables: Of the prior.
+            model_id: Of the bundle that model and tables came from.
+            stride: See above; 256 is what the released EGIC code pads to.
+            engine: A key of `hific.engines.ENGINES`.
+        """
+        self.stride = stride
+        self.model_id = model_id
+        self._engine = ENGINES[engine](model, model.channels)
+        self._coder = EntropyCoder(coding_prior, tables, model.channels)
+        self._rate = tf.function(
+            lambda y: model.prior.rate(y),
+            input_signature=[tf.TensorSpec((1, None, None, model.channels))],
+            autograph=False,
+        )
+
+    def compress(self, image: np.ndarray) -> bytes:
+        """Compresses an image, [H, W, 3] uint8.
+
+        Raises:
+            InvalidImageError: It is of another shape or type.
+            LimitExceededError: It is larger than the format allows.
+            NonFiniteError: The networks gave NaN or infinity.
+        """
+        return self.compress_with_report(image)[0]
+
+    def compress_with_report(self, image: np.ndarray) -> tuple[bytes, Report]:
+        """`compress`, and what it cost and lost."""
+        _check_image(image)
+        height, width, _ = image.shape
+        bitstream.LIMITS.check(width, height, 0)
+        stream, coded = self._coder.encode(self.latents(image))
+        packet = bitstream.Packet(self.model_id, width, height, stream, coded.crc())
+        report = Report(self._coder.ideal_bits(coded), coded.clipped)
+        return bitstream.pack(packet), report
+
+    def decompress(self, data: bytes, alpha: float = 1.0) -> np.ndarray:
+        """Reads a compressed file back: [H, W, 3] uint8.
+
+        Args:
+            data: The whole file.
+            alpha: 1 for the model's own image. Others need an output-residual head,
+                which interpolates towards the most faithful image at 0.
+
+        Raises:
+            CodecError: The file is damaged, or not of this model, or this machine does
+                not reproduce its latents.
+            ValueError: `alpha` is not 1 and the model has no output-residual head.
+        """
+        if alpha != 1.0:
+            raise ValueError(
+                f"alpha={alpha:g} needs a model with an output-residual head; this one "
+                "has a single image, which is alpha=1."
+            )
+        packet, coded = self.decode_latents(data)
+        image = self._engine.synthesis(tf.constant(coded.y_hat)).numpy()[0]
+        if not np.isfinite(image).all():
+            raise NonFiniteError("The decoded image holds NaN or infinite values.")
+        image = image[: packet.height, : packet.width]
+        return np.clip(np.rint(image), 0.0, 255.0).astype(np.uint8)
+
+    def latents(self, image: np.ndarray) -> tf.Tensor:
+        """y of an image [H, W, 3] uint8, before rounding: [1, h, w, C] float32."""
+        padded = pad(image, self.stride)
+        return self._engine.analysis(tf.constant(padded[np.newaxis], tf.float32))
+
+    def decode_latents(self, data: bytes) -> tuple[bitstream.Packet, Coded]:
+        """The checked container and latents of a compressed file.
+
+        Raises:
+            CodecError: See `decompress`.
+        """
+        packet = bitstream.unpack(data)
+        if packet.model_id != self.model_id:
+            raise UnknownModelError(
+                f"The file was made with model {packet.model_id.hex()}, this is model "
+                f"{self.model_id.hex()}."
+            )
+        rows = _round_up(packet.height, self.stride) // LATENT_STRIDE
+        columns = _round_up(packet.width, self.stride) // LATENT_STRIDE
+        coded = self._coder.decode(packet.payload, rows, columns)
+        if coded.crc() != packet.latents_crc:
+            raise DecodeMismatchError(
+                "The file is intact, but this machine decodes other latents than were "
+                f"encoded: fingerprint {coded.crc():08x}, expected "
+                f"{packet.latents_crc:08x}. No image is shown, for it would be wrong."
+            )
+        return packet, coded
+
+    def estimate(self, image: np.ndarray) -> float:
+        """Bits of an image by the model's likelihoods of rounded latents, in float32.
+
+        What training reports as hard bits; a file adds its header and checks.
+        """
+        rate = self._rate(self.latents(image))
+        return float(rate.hard_y_bits[0] + rate.hard_z_bits[0])
+
+
+def pad(image: np.ndarray, multiple: int) -> np.ndarray:
+    """Reflects an image [H, W, 3] at its bottom and right up to multiples of `multiple`.
+
+    A side shorter than its padding is reflected again and again; one pixel is repeated.
+    """
+    height, width, _ = image.shape
+    bottom = _round_up(height, multiple) - height
+    right = _round_up(width, multiple) - width
+    return np.pad(image, ((0, bottom), (0, right), (0, 0)), mode="reflect")
+
+
+def build_hific(config: HificConfig, precision: str = "float32") -> CodecModel:
+    """HiFiC's networks with fresh weights.
+
+    Args:
+        config: See `hific.config`.
+        precision: Of the computation in E and G, "float32" or "bfloat16".
+    """
+    dtype = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision]
+    prior = Prior(
+        networks.build_hyper_analysis(config),
+        FactorizedDensity(config.hyperprior.filters, num_filters=(3, 3, 3)),
+        networks.build_hyper_synthesis(config),
+        single_slice,
+        noisy_hyper=config.quantisation_z == "noise",
+        likelihood_floor=1e-9,
+    )
+    return CodecModel(
+        networks.build_encoder(config, dtype),
+        networks.build_decoder(config, dtype),
+        prior,
+        config.latent_channels,
+    )
+
+
+def build_hific_coding_prior(config: HificConfig, model: CodecModel) -> Prior:
+    """The float64 twin of HiFiC's prior; its weights are yet to be copied."""
+    return Prior(
+        model.prior.hyper_analysis,
+        model.prior.density,
+        networks.build_hyper_synthesis(config, "float64"),
+        single_slice,
+    )
+
+
+def single_slice(hyper, code_slice) -> tf.Tensor:
+    """The slice walk of a prior without context: all channels are one slice."""
+    mean, index = hyper
+    return code_slice(0, mean, index)
+
+
+def _check_image(image: np.ndarray) -> None:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise InvalidImageError(
+            f"Expected [H, W, 3] uint8, got {image.shape} {image.dtype}."
+        )
+    if 0 in image.shape:
+        raise InvalidImageError(f"The image is empty: {image.shape}.")
+
+
+def _round_up(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple

@@ -1,0 +1,84 @@
+"""Integer probability tables: built once from a trained prior, then data.
+
+Floating-point tables built on two machines may differ in a last bit, after which range
+decoding yields garbage; so they are stored with the model and never rebuilt. There is no
+escape code, whose decoder can be made to loop for ever: symbols are clipped to their
+table, which holds all but 2^-16 of the probability.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_compression as tfc
+from scipy import special
+
+from hific import entropy
+
+PRECISION = 16
+TAIL_MASS = 2.0**-16
+
+
+@dataclasses.dataclass(frozen=True)
+class Tables:
+    """Cumulative distributions of every symbol, one row each.
+
+    Rows 0 to 63 are the Gaussians of the scale indexes, row 64 + c is channel c of z.
+
+    Attributes:
+        cdf: [N] int32, the rows one after the other as tensorflow-compression's range
+            coder reads them: the precision (positive: no escape code), then the
+            cumulative counts from 0 to 2^16.
+        offset: [rows] int32, the symbol that each row begins with.
+        length: [rows] int32, how many symbols it has.
+    """
+
+    cdf: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+
+
+def build(density: entropy.FactorizedDensity) -> Tables:
+    """Builds the tables of a trained prior."""
+    rows = [_gaussian(i) for i in range(entropy.NUM_SCALES)] + _factorized(density)
+    cdf = [
+        np.concatenate([[PRECISION], _quantise(probabilities)])
+        for _, probabilities in rows
+    ]
+    return Tables(
+        np.concatenate(cdf).astype(np.int32),
+        np.array([offset for offset, _ in rows], np.int32),
+        np.array([len(probabilities) for _, probabilities in rows], np.int32),
+    )
+
+
+def _quantise(probabilities: np.ndarray) -> np.ndarray:
+    """Cumulative counts from 0 to 2^16, at least one for every symbol."""
+    normal = (probabilities / probabilities.sum()).astype(np.float32)
+    return tfc.pmf_to_quantized_cdf(normal, precision=PRECISION).numpy()
+
+
+def _gaussian(index: int) -> tuple[int, np.ndarray]:
+    """First symbol and probabilities of a Gaussian rounded to integers."""
+    sigma = math.exp(math.log(entropy.SCALE_MIN) + entropy.LOG_STEP * index)
+    half = math.ceil(-special.ndtri(TAIL_MASS / 2) * sigma)
+    edges = (np.arange(-half, half + 2) - 0.5) / sigma
+    # Differences of the smaller tail, which keeps its digits.
+    below, above = special.ndtr(edges), special.ndtr(-edges)
+    return -half, np.where(edges[1:] > 0, -np.diff(above), np.diff(below))
+
+
+def _factorized(density: entropy.FactorizedDensity) -> list[tuple[int, np.ndarray]]:
+    """First symbol and probabilities of each channel of z."""
+    distribution = density.distribution
+    lower = np.floor(tfc.lower_tail(distribution, TAIL_MASS).numpy()).astype(int)
+    upper = np.ceil(tfc.upper_tail(distribution, TAIL_MASS).numpy()).astype(int)
+    first, last = lower.min(), upper.max()
+    symbols = tf.range(first, last + 1, dtype=tf.float32)[:, tf.newaxis]
+    symbols = tf.repeat(symbols, density.channels, axis=1)
+    probabilities = distribution.prob(symbols).numpy().astype(np.float64)
+    return [
+        (int(low), probabilities[low - first : high + 1 - first, channel])
+        for channel, (low, high) in enumerate(zip(lower, upper, strict=True))
+    ]
