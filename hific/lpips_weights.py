@@ -1,11 +1,13 @@
 """Where LPIPS weights come from: conversion, checking, fetching.
 
-`python -m hific.lpips` is the command. Importing this module needs neither TensorFlow
-nor torch; reading a frozen graph loads the one, reading .pth files the other.
+`python -m hific.lpips` is the command. Importing this module needs no TensorFlow;
+reading a frozen graph does.
 """
 
 import argparse
 import hashlib
+import io
+import logging
 import os
 import pathlib
 import tempfile
@@ -14,6 +16,9 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from hific import state_dicts
+from hific.files import write_atomically
 
 Arrays = dict[str, np.ndarray]
 
@@ -66,6 +71,7 @@ HEADS = (
     "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
 )
 _TIMEOUT_SECONDS = 10
+_LOG = logging.getLogger("absl")
 
 
 def default_path() -> pathlib.Path:
@@ -100,11 +106,9 @@ def read_npz(path: pathlib.Path) -> Arrays:
 
 def write_npz(path: pathlib.Path, arrays: Arrays) -> None:
     """Writes a weight file; it appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        np.savez(file, **arrays)
-    part.replace(path)
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    write_atomically(path, file.getvalue())
 
 
 def unofficial(arrays: Mapping[str, np.ndarray]) -> list[str]:
@@ -200,23 +204,6 @@ def read_frozen_graph(path: pathlib.Path) -> list[np.ndarray]:
     ]
 
 
-def read_state_dict(path: pathlib.Path) -> Arrays:
-    """Reads a .pth file of tensors, and of nothing else: no pickled code is run.
-
-    Raises:
-        ValueError: torch is not installed.
-    """
-    try:
-        import torch
-    except ImportError as error:
-        raise ValueError(
-            f"Reading {path.name} needs torch: pip install torch --index-url "
-            "https://download.pytorch.org/whl/cpu"
-        ) from error
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    return {name: tensor.numpy() for name, tensor in state.items()}
-
-
 def fetch(path: pathlib.Path) -> None:
     """Downloads the official weights (240 MB), checks and converts them.
 
@@ -224,15 +211,14 @@ def fetch(path: pathlib.Path) -> None:
         path: The .npz to write.
 
     Raises:
-        ValueError: No network, a wrong checksum, or torch is missing.
+        ValueError: No network, or a wrong checksum.
     """
     with tempfile.TemporaryDirectory() as folder:
-        files = [pathlib.Path(folder) / name for name in ("heads.pth", "alexnet.pth")]
-        for file, (address, digest) in zip(files, (HEADS, ALEXNET), strict=True):
-            _download(address, digest, file)
-            if file is files[0]:  # Small; says early whether .pth can be read here.
-                heads = read_state_dict(file)
-        arrays = from_state_dicts(read_state_dict(files[1]), heads)
+        alexnet, heads = (pathlib.Path(folder) / name for name in ("alexnet", "heads"))
+        _download(*HEADS, heads)
+        _LOG.info("Fetching LPIPS weights (240 MB, once) into %s", path)
+        _download(*ALEXNET, alexnet)
+        arrays = from_state_dicts(state_dicts.read(alexnet), state_dicts.read(heads))
     check_official(arrays)
     write_npz(path, arrays)
 
@@ -301,7 +287,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             arrays = from_constants(read_frozen_graph(args.frozen_graph))
         else:
             arrays = from_state_dicts(
-                read_state_dict(args.alexnet), read_state_dict(args.heads)
+                state_dicts.read(args.alexnet), state_dicts.read(args.heads)
             )
         if not args.allow_other_weights:
             check_official(arrays)

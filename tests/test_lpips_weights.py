@@ -1,11 +1,11 @@
 import hashlib
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from hific import lpips_weights
+from tests import pth_files
 
 
 @pytest.fixture(scope="module")
@@ -123,21 +123,27 @@ def test_a_graph_of_something_else_is_refused(tmp_path):
         lpips_weights.from_constants(lpips_weights.read_frozen_graph(path))
 
 
-def test_without_torch_the_message_says_how_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)  # Makes `import torch` fail.
-    with pytest.raises(ValueError, match="pip install torch"):
-        lpips_weights.read_state_dict(tmp_path / "alex.pth")
+def test_the_command_reads_the_official_pair_of_files(tmp_path, official):
+    alexnet, heads = _state_dicts(official)
+    alexnet = {name: np.ascontiguousarray(array) for name, array in alexnet.items()}
+    pth_files.write_zip(tmp_path / "alexnet.pth", *pth_files.whole(alexnet))
+    pth_files.write_legacy(tmp_path / "heads.pth", *pth_files.whole(heads))
+    out = tmp_path / "out.npz"
+    flags = [f"--{name}={tmp_path}/{name}.pth" for name in ("alexnet", "heads")]
+    lpips_weights.main([*flags, f"--out={out}"])
+    _assert_equal(lpips_weights.read_npz(out), official)
 
 
-def test_pth_files_are_read(tmp_path, made_up):
-    torch = pytest.importorskip("torch")
-    files = []
-    for name, state in zip(("a", "h"), _state_dicts(made_up), strict=True):
-        files.append(tmp_path / name)
-        tensors = {key: torch.tensor(array.copy()) for key, array in state.items()}
-        torch.save(tensors, files[-1])
-    read = [lpips_weights.read_state_dict(file) for file in files]
-    _assert_equal(lpips_weights.from_state_dicts(*read), made_up)
+def test_fetching_downloads_checks_and_converts(tmp_path, official, monkeypatch):
+    states = dict(zip(("ALEXNET", "HEADS"), _state_dicts(official), strict=True))
+    for name, state in states.items():
+        file = tmp_path / f"{name}.pth"
+        state = {key: np.ascontiguousarray(array) for key, array in state.items()}
+        pth_files.write_zip(file, *pth_files.whole(state))
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        monkeypatch.setattr(lpips_weights, name, (file.as_uri(), digest[:8]))
+    lpips_weights.fetch(tmp_path / "cache/out.npz")
+    _assert_equal(lpips_weights.read_npz(tmp_path / "cache/out.npz"), official)
 
 
 def test_downloads_are_checked(tmp_path):
