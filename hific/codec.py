@@ -201,7 +201,7 @@ def build_hific(config: HificConfig, precision: str = "float32") -> CodecModel:
     dtype = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision]
     prior = Prior(
         networks.build_hyper_analysis(config),
-        FactorizedDensity(config.hyperprior.filters, num_filters=(3, 3, 3)),
+        FactorizedDensity(config.hyperprior.filters, config.hyperprior.density_filters),
         networks.build_hyper_synthesis(config),
         single_slice,
         noisy_hyper=config.quantisation_z == "noise",
