@@ -126,7 +126,10 @@ def export(args: argparse.Namespace) -> int:
         )
     from egic import codec
 
-    codec.export(args.workdir, args.out, use_ema=not args.raw)
+    try:
+        codec.export(args.workdir, args.out, use_ema=not args.raw)
+    except ValueError as error:  # An unknown config, or no checkpoint yet.
+        raise batch.UsageError(str(error)) from error
     total = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
     print(f"{args.workdir} -> {args.out}: {total / 2**20:.1f} MiB")
     return 0

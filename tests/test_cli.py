@@ -4,6 +4,7 @@ import pathlib
 import stat
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -264,6 +265,28 @@ def test_export_refuses_a_folder_with_something_in_it(tmp_path, capsys):
     assert "exists and is not empty" in capsys.readouterr().err
     assert _run("export", "--workdir", tmp_path, "--out", out) == 2
     assert "is no training run" in capsys.readouterr().err
+
+
+def test_export_passes_the_choice_of_weights_on(tmp_path, monkeypatch, capsys):
+    calls = []
+
+    def export(workdir, out, use_ema):
+        if use_ema:
+            raise ValueError(f"{workdir} holds no valid checkpoint; was it trained?")
+        calls.append((workdir, out))
+        out.mkdir()
+        (out / "weights").write_bytes(bytes(2**20))
+
+    fake = types.SimpleNamespace(export=export)
+    monkeypatch.setitem(sys.modules, "egic.codec", fake)
+    monkeypatch.setattr(egic, "codec", fake, raising=False)
+    (tmp_path / "config.json").write_text("{}")
+    arguments = ["export", "--workdir", tmp_path, "--out", tmp_path / "bundle"]
+    assert _run(*arguments) == 2
+    assert "holds no valid checkpoint" in capsys.readouterr().err
+    assert _run(*arguments, "--raw") == 0
+    assert calls == [(tmp_path, tmp_path / "bundle")]
+    assert "bundle: 1.0 MiB" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
