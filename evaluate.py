@@ -38,39 +38,49 @@ _SAVE_IMAGES = flags.DEFINE_bool("save_images", False, "Write side-by-side PNGs.
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}. Flags start with --.")
+    out = pathlib.Path(_OUT.value)
     try:
-        evaluate(pathlib.Path(_OUT.value))
+        pictures, evaluation = _prepare(out)
+        _measure(pictures, evaluation, out)
     except egic.CodecError as error:
         print(f"evaluate.py: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except ValueError as error:
-        raise app.UsageError(str(error)) from error
 
 
-def evaluate(out: pathlib.Path) -> None:
-    """Measures every picture; results.csv grows as they are done."""
+def _prepare(out: pathlib.Path):
+    """Turns the flags into pictures and what is to be done with each."""
     # TensorFlow loads here, so that --help and mistaken flags answer at once.
     from hific import bitstream
     from hific.evaluation import run
     from hific.pictures import find_pictures
 
-    pictures = find_pictures(_IMAGES.value)
-    compared = baselines.choose(_BASELINES.value)
-    evaluation = run.Evaluation(
+    try:
+        pictures = find_pictures(_IMAGES.value)
+        compared = baselines.choose(_BASELINES.value)
+        metrics = _metrics()
+    except ValueError as error:
+        raise app.UsageError(str(error)) from error
+    return pictures, run.Evaluation(
         codec=egic.load(_MODEL.value),
         out=out,
-        metrics=_metrics(),
+        metrics=metrics,
         baselines=compared,
         payload_bytes=lambda data: len(bitstream.unpack(data).payload),
         alpha=_ALPHA.value,
         save_images=_SAVE_IMAGES.value,
     )
-    names = run.unique_names([pictures.name(i) for i in range(len(pictures))])
-    results = []
+
+
+def _measure(pictures, evaluation, out: pathlib.Path) -> None:
+    """Measures every picture; results.csv grows as they are done."""
+    from hific.evaluation.run import unique_names
+
+    names = unique_names([pictures.name(i) for i in range(len(pictures))])
+    results: list[report.Result] = []
     for i, name in enumerate(names):
-        results += evaluation.measure(name, pictures.read(i))
+        ours, *others = evaluation.measure(name, pictures.read(i))
+        results += [ours, *others]
         report.write_csv(results, out / "results.csv")
-        ours = results[-1 - len(evaluation.baselines)]
         logging.info(
             "%d/%d %s: %d bytes, %.4f bpp, %.2f dB",
             i + 1,

@@ -114,6 +114,8 @@ def print_table(
 ) -> None:
     """Prints the means, one line per codec."""
     console = console or rich.console.Console()
+    # A log file has no width of its own; rich takes 80 and would cut columns.
+    console.width = max(console.width, 100)
     summaries = summarise(results)
     shown = {
         title: (column, form)
@@ -124,7 +126,7 @@ def print_table(
     table = rich.table.Table(
         title=f"Mean of {pictures} pictures (seconds: median)", title_justify="left"
     )
-    table.add_column("codec")
+    table.add_column("codec", no_wrap=True)
     for title in shown:
         table.add_column(title, justify="right", no_wrap=True)
     for codec, summary in summaries.items():
@@ -132,8 +134,7 @@ def print_table(
             codec,
             *(_cell(summary.get(column), form) for column, form in shown.values()),
         )
-    # A log file has no width of its own; rich would cut lines at 80.
-    console.print(table, width=max(console.width, 100))
+    console.print(table)
 
 
 def _summary(rows: list[Row]) -> dict[str, Any]:
