@@ -110,7 +110,7 @@ def _axis_mask(size, padding, window: int, shift: int, dtype) -> tf.Tensor:
     source = tf.math.floormod(position + shift, size)
     region = tf.where(source >= size - padding, 2, region)
     region = tf.reshape(region, (-1, window))
-    same = region[:, :, tf.newaxis] == region[:, tf.newaxis, :]
+    same = tf.equal(region[:, :, tf.newaxis], region[:, tf.newaxis, :])
     return tf.where(same, tf.zeros([], dtype), tf.cast(MASKED, dtype))
 
 
