@@ -1,0 +1,382 @@
+"""A closed-form start for SwinT-ChARM: a near-linear codec instead of random weights.
+
+The architecture and its forward pass are untouched, only the variables get other first
+values, so that an untrained model is already a transform codec. Random weights begin at
+an MSE of tens of thousands, because LayerNorm hides absolute brightness and colour until
+the network has learned to carry them past it.
+
+The recipe, this project's own ("hierarchical KLT"): the patch embedding and the patch
+mergings are principal components of what they see, one above the other; the patch
+splittings and the unpacking are the ridge regressions that undo them. Every token also
+carries a constant that is larger than its signal. LayerNorm divides by the norm of the
+two together, and is then almost a linear map.
+"""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from egic.config import EgicConfig
+from egic.swin import Stage
+from egic.transforms import STRIDE
+from hific.codec import CodecModel
+from hific.entropy import LOG_STEP, NUM_SCALES, SCALE_MIN
+
+_BATCH = 16  # Crops computed at once.
+_ROWS = 16384  # Tokens of one term of a sum of products.
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """The constants of the start.
+
+    Attributes:
+        constant: K, the constant that every token carries, in units of the root mean
+            square of its signal. Larger is more linear, and leaves the signal less.
+        quantiser_step: Grey levels, in an orthonormal basis of 16x16x3 pixels, that one
+            step of y stands for. 80 starts near 0.8 bpp.
+        ridge: Of the decoder's regressions, relative to the mean of the diagonal. With
+            1e-6 the weights in near-null directions are so large that Adam destroys the
+            start within 100 steps.
+        residual: Factor of what a Swin block adds to its shortcut, and of the last
+            layers of the slice nets.
+        hyper_std: Standard deviation of z; below 0.5 it would round to zero.
+        max_crops, max_side: What is used of the crops, which bounds memory.
+    """
+
+    constant: float = 2.0
+    quantiser_step: float = 80.0
+    ridge: float = 3e-3
+    residual: float = 0.05
+    hyper_std: float = 1.0
+    max_crops: int = 160
+    max_side: int = 128
+
+
+def initialise(
+    model: CodecModel,
+    crops: np.ndarray,
+    config: EgicConfig,
+    recipe: Recipe = Recipe(),
+    seed: int = 0,
+) -> None:
+    """Assigns the near-linear start to the variables of a model.
+
+    Args:
+        model: SwinT-ChARM, as `egic.codec.build_model` makes it. What is not assigned
+            (queries and keys, first MLP layers, h_s, hidden layers of the slice nets)
+            keeps its value.
+        crops: [N, c, c, 3] float32 or uint8 in [0, 255], of training pictures; c a
+            multiple of 64. About 160 of 128x128 are enough.
+        config: What the model was built from.
+        recipe: Constants.
+        seed: Of the frames and of the noise that stands for rounding.
+
+    Raises:
+        ValueError: The config is not one of SwinT-ChARM, or the crops do not fit it.
+    """
+    if not isinstance(config, EgicConfig):
+        raise ValueError(
+            f"The closed-form start is for SwinT-ChARM, got a {type(config).__name__}."
+        )
+    side = min(recipe.max_side, *np.shape(crops)[1:3]) if np.ndim(crops) == 4 else 0
+    if not side or side % STRIDE or len(crops) == 0 or crops.shape[3] != 3:
+        raise ValueError(
+            "crops must be [N, c, c, 3] with N > 0 and c a multiple of "
+            f"{STRIDE}, got shape {tuple(np.shape(crops))}."
+        )
+    rng = np.random.default_rng(seed)
+    crops = crops[: recipe.max_crops, :side, :side]
+    pixels = crops.astype(np.float32) / 255.0
+    for stage in itertools.chain(model.analysis.stages, model.synthesis.stages):
+        _quieten(stage, recipe.residual)
+    y, merged = _fit_analysis(model.analysis, pixels, recipe, rng)
+    noisy = y + rng.uniform(-0.5, 0.5, y.shape).astype(np.float32)
+    _fit_synthesis(model.synthesis, noisy, merged, pixels, recipe)
+    _fit_hyper_analysis(model.prior.hyper_analysis, y, recipe)
+    _fit_slice_nets(model.prior.walk, y, recipe)
+
+
+def _fit_analysis(analysis, pixels, recipe: Recipe, rng):
+    """Fits E from fine to coarse.
+
+    Returns:
+        y [N, h, w, C], and what the projection of each merging sees, [tokens, 4 C'] at
+        stride 4, 8 and 16.
+    """
+    blocks = _space_to_depth(pixels)
+    kernel, bias = embedding(_rows(blocks), analysis.embed.bias.shape[0], recipe, rng)
+    analysis.embed.kernel.assign(kernel.reshape(analysis.embed.kernel.shape))
+    analysis.embed.bias.assign(bias)
+    x = _map(analysis.embed, pixels)
+    merged = []
+    last = len(analysis.merges) - 1
+    for i, (stage, merge) in enumerate(zip(analysis.stages, analysis.merges)):
+        x = _map(stage, x)
+        seen = _map(merge.normalised, x)
+        outputs = merge.kernel.shape[1]
+        if i < last:
+            kernel = merging(seen, outputs, recipe, rng)
+        else:
+            kernel = latent_merging(seen, outputs, block_energy(pixels), recipe)
+        merge.kernel.assign(kernel)
+        merged.append(seen)
+        x = _map(merge, x)
+    return _map(analysis.stages[-1], x), merged
+
+
+def embedding(blocks: np.ndarray, outputs: int, recipe: Recipe, rng):
+    """The KLT of pixel blocks, in a frame, and the constant beside it.
+
+        e = F P^T (b - mean(b)) + K s f,   s^2 = E |b - mean(b)|^2
+
+    P are the principal directions of the blocks, [F f] a frame (see `frame`).
+
+    Args:
+        blocks: [tokens, 12] in [0, 1].
+        outputs: C, at least 14.
+        recipe: `constant` is K.
+        rng: Draws the frame.
+
+    Returns:
+        Kernel [12, C] and bias [C].
+    """
+    mean = blocks.mean(0, dtype=np.float64)
+    directions, energies = principal_directions(
+        second_moment(blocks) - np.outer(mean, mean)
+    )
+    signal, constant = _split_frame(outputs, len(mean), rng)
+    kernel = directions @ signal.T
+    return kernel, recipe.constant * math.sqrt(energies.sum()) * constant - mean @ kernel
+
+
+def merging(seen: np.ndarray, outputs: int, recipe: Recipe, rng) -> np.ndarray:
+    """The projection of a merging whose output is tokens again.
+
+        W = P F^T + (K s / mu.mu) mu f^T
+
+    mu is the mean of the LayerNorm output, the direction in which the constants of the
+    four tokens lie; P are the leading principal directions of the rest, s^2 its energy.
+
+    Args:
+        seen: [tokens, 4 C], the LayerNorm output.
+        outputs: C', at least 3.
+        recipe: `constant` is K.
+        rng: Draws the frame.
+
+    Returns:
+        [4 C, C'] kernel.
+    """
+    constant, directions, energies = _apart_from_the_constant(seen)
+    count = min(len(constant), outputs - 2)
+    signal, direction = _split_frame(outputs, count, rng)
+    size = recipe.constant * math.sqrt(energies[:count].sum())
+    return directions[:, :count] @ signal.T + size * np.outer(constant, direction)
+
+
+def latent_merging(
+    seen: np.ndarray, outputs: int, energy: float, recipe: Recipe
+) -> np.ndarray:
+    """The projection of the merging that writes y: components first, constant last.
+
+    The components are scaled so that their energy is that of the pixels they describe,
+    in units of the quantiser step; the constant is K times their root mean square.
+
+    Args:
+        seen: [tokens, 4 C], the LayerNorm output.
+        outputs: Channels of y.
+        energy: See `block_energy`.
+        recipe: `constant` is K, `quantiser_step` in grey levels.
+
+    Returns:
+        [4 C, outputs] kernel.
+    """
+    constant, directions, energies = _apart_from_the_constant(seen)
+    step = recipe.quantiser_step / 255.0
+    gain = math.sqrt(energy / energies.sum()) / step
+    count = min(len(constant), outputs - 1)
+    kernel = np.zeros((len(constant), outputs))
+    kernel[:, :count] = gain * directions[:, :count]
+    size = recipe.constant * gain * math.sqrt(energies[:count].sum())
+    kernel[:, -1] = size * constant
+    return kernel
+
+
+def block_energy(pixels: np.ndarray, side: int = 16) -> float:
+    """E |b - mean(b)|^2 of blocks b of side x side x 3 pixels, about per-colour means."""
+    return float(pixels.var(axis=(0, 1, 2), dtype=np.float64).sum() * side * side)
+
+
+def _apart_from_the_constant(seen):
+    """mu / mu.mu, the principal directions of the rest, and the energy along each."""
+    mean = seen.mean(0, dtype=np.float64)
+    constant = mean / (mean @ mean)
+    rest = np.eye(len(mean)) - np.outer(mean, constant)
+    directions, energies = principal_directions(rest @ second_moment(seen) @ rest)
+    return constant, directions, energies
+
+
+def _fit_synthesis(synthesis, noisy_y, merged, pixels, recipe: Recipe) -> None:
+    """Fits G from coarse to fine, each layer behind those that are fitted already.
+
+    A splitting aims at the LayerNorm output of the merging that it undoes. That has mean
+    0 and variance 1 over channels, so the splitting's own LayerNorm, with gain 1 and
+    offset 0, leaves it nearly as it is.
+    """
+    x = noisy_y
+    for stage, split, seen in zip(synthesis.stages, synthesis.splits, merged[::-1]):
+        x = _map(stage, x)
+        split.kernel.assign(ridge_map(_rows(x), _raster_order(seen), recipe.ridge))
+        split.norm.gamma.assign(tf.ones_like(split.norm.gamma))
+        split.norm.beta.assign(tf.zeros_like(split.norm.beta))
+        x = _map(split, x)
+    x = _rows(_map(synthesis.stages[-1], x))
+    blocks = _rows(_space_to_depth(pixels))
+    mean_x, mean_blocks = (t.mean(0, dtype=np.float64) for t in (x, blocks))
+    kernel = ridge_map(x - mean_x, blocks - mean_blocks, recipe.ridge)
+    synthesis.unpack.kernel.assign(kernel)
+    synthesis.unpack.bias.assign(mean_blocks - mean_x @ kernel)
+
+
+def _raster_order(seen: np.ndarray) -> np.ndarray:
+    """Reorders 2x2 tokens in channels from a merging's order, columns first, to rows."""
+    tokens = seen.reshape(len(seen), 4, -1)
+    return tokens[:, [0, 2, 1, 3]].reshape(len(seen), -1)
+
+
+def _fit_hyper_analysis(hyper_analysis, y, recipe: Recipe) -> None:
+    """Makes h_a see channels of mean 0 and variance 1, and z of them vary enough.
+
+    The large channels of y would otherwise be all that LayerNorm lets through. The
+    projection of the merging is made orthogonal to its mean input, so that z has mean 0.
+    """
+    mean, std = _channel_statistics(y)
+    embed, merge = hyper_analysis.embed, hyper_analysis.merge
+    kernel = embed.kernel.numpy() / std[:, np.newaxis]
+    embed.kernel.assign(kernel)
+    embed.bias.assign(-np.einsum("rcio,i->o", kernel, mean))
+    for stage in (hyper_analysis.fine, hyper_analysis.coarse):
+        _quieten(stage, recipe.residual)
+    seen = _map(merge.normalised, _map(hyper_analysis.fine, _map(embed, y)))
+    average = seen.mean(0, dtype=np.float64)
+    kernel = merge.kernel.numpy().astype(np.float64)
+    kernel -= np.outer(average, average @ kernel) / (average @ average)
+    variance = np.einsum("io,ij,jo->o", kernel, second_moment(seen), kernel)
+    merge.kernel.assign(kernel * (recipe.hyper_std / np.sqrt(variance)))
+
+
+def _fit_slice_nets(walk, y, recipe: Recipe) -> None:
+    """Makes slice nets predict each channel's mean and standard deviation, nearly always.
+
+    Known slices enter divided by their standard deviation.
+    """
+    count = len(walk.mean_nets)
+    mean, std = _channel_statistics(y)
+    index = np.clip((np.log(std) - math.log(SCALE_MIN)) / LOG_STEP, 1, NUM_SCALES - 2)
+    size = len(mean) // count
+    for nets, biases in ((walk.mean_nets, mean), (walk.scale_nets, index)):
+        for net, bias in zip(nets, np.split(biases, count)):
+            first, last = net.kernels[0], net.kernels[-1]
+            support = np.maximum(std[: first.shape[2] - size], 1.0)
+            divisor = np.concatenate([np.ones(size), support])
+            first.assign(first.numpy() / divisor[:, np.newaxis])
+            last.assign(last * recipe.residual)
+            net.biases[-1].assign(bias)
+
+
+def _channel_statistics(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    mean = y.mean((0, 1, 2), dtype=np.float64)
+    std = y.std((0, 1, 2), dtype=np.float64)
+    return mean, np.maximum(std, SCALE_MIN)
+
+
+def _quieten(stage: Stage, factor: float) -> None:
+    """Scales what the blocks of a stage add to their shortcuts."""
+    for block in stage.blocks:
+        for layer in (block.projection, block.mlp_out):
+            layer.kernel.assign(layer.kernel * factor)
+            layer.bias.assign(layer.bias * factor)
+
+
+def frame(size: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Random orthonormal columns whose entries sum to 0, [size, count].
+
+    What is written along them is not touched by the mean that LayerNorm subtracts.
+
+    Args:
+        size: Channels.
+        count: Columns, at most size - 1.
+        rng: Draws them.
+    """
+    if count >= size:
+        raise ValueError(f"{size} channels have room for {size - 1} columns, not {count}.")
+    start = rng.standard_normal((size, count + 1))
+    start[:, 0] = 1.0
+    return np.linalg.qr(start)[0][:, 1:]
+
+
+def _split_frame(size: int, count: int, rng) -> tuple[np.ndarray, np.ndarray]:
+    """A frame of `count` columns for a signal, and one more for the constant."""
+    columns = frame(size, count + 1, rng)
+    return columns[:, :count], columns[:, count]
+
+
+def principal_directions(moment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvectors (columns) and eigenvalues of a [D, D] second moment, largest first.
+
+    The largest entry of each direction is positive, so that the answer is unique.
+    """
+    energies, directions = np.linalg.eigh(moment)
+    energies, directions = np.maximum(energies[::-1], 0.0), directions[:, ::-1]
+    largest = np.abs(directions).argmax(0)
+    signs = np.sign(directions[largest, np.arange(len(largest))])
+    return directions * signs, energies
+
+
+def ridge_map(x: np.ndarray, target: np.ndarray, ridge: float) -> np.ndarray:
+    """The matrix W that minimises E |x W - t|^2 + ridge * mean(diag(E x x^T)) |W|^2.
+
+    Args:
+        x: [tokens, D].
+        target: t, [tokens, T].
+        ridge: Relative to the mean diagonal, so that the scale of x does not matter.
+
+    Returns:
+        [D, T].
+    """
+    moment = second_moment(x)
+    moment += ridge * np.trace(moment) / len(moment) * np.eye(len(moment))
+    return np.linalg.solve(moment, second_moment(x, target))
+
+
+def second_moment(x: np.ndarray, other: np.ndarray | None = None) -> np.ndarray:
+    """E x t^T over the rows of x [tokens, D] and t [tokens, T], or x itself; float64."""
+    other = x if other is None else other
+    total = np.zeros((x.shape[1], other.shape[1]))
+    for rows in _chunks(len(x), _ROWS):
+        total += x[rows].astype(np.float64).T @ other[rows].astype(np.float64)
+    return total / len(x)
+
+
+def _map(function: Callable, x: np.ndarray) -> np.ndarray:
+    """The function of a few pictures at a time, float32."""
+    parts = [function(tf.constant(x[rows])).numpy() for rows in _chunks(len(x), _BATCH)]
+    return np.concatenate(parts)
+
+
+def _chunks(total: int, size: int) -> Iterator[slice]:
+    return (slice(start, start + size) for start in range(0, total, size))
+
+
+def _rows(x: np.ndarray) -> np.ndarray:
+    """[..., C] -> [tokens, C]."""
+    return x.reshape(-1, x.shape[-1])
+
+
+def _space_to_depth(pixels: np.ndarray) -> np.ndarray:
+    """[N, H, W, 3] -> [N, H/2, W/2, 12], in the order of a patch's (row, column, colour)."""
+    return _map(lambda x: tf.nn.space_to_depth(x, 2), pixels)
