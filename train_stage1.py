@@ -13,13 +13,20 @@ docs/training.md has more.
 import functools
 import json
 import pathlib
-import random
 import sys
 
 from absl import app, flags
 from ml_collections import config_flags
 
+# These load TensorFlow, which must happen before app.run: imported inside it, version
+# 2.14 takes itself for version 1, and `==` in a graph compares identities, not values.
 import hific.config
+from egic.codec import build_model
+from egic.config import KINDS
+from hific import checkpoints, lpips, systems, training
+from hific.averages import Average
+from hific.crops import TrainingCrops
+from hific.pictures import Pictures, find_pictures
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Preset (FILE.py:NAME), and overrides as --config.a.b=value."
@@ -69,16 +76,15 @@ def main(argv):
     workdir = pathlib.Path(_WORKDIR.value)
     try:
         config = _resolve(_CONFIG.value, _STEPS.value)
+        pictures = find_pictures(_IMAGES.value)
         _record(config, workdir)
-        _train(config, workdir)
     except ValueError as error:
         raise app.UsageError(str(error)) from error
+    _train(config, pictures, workdir)
 
 
 def _resolve(config, steps: int):
     """Returns the flag's config as the package's own class, its horizon filled in."""
-    from egic.config import KINDS
-
     config = hific.config.from_dict(hific.config.to_dict(config), KINDS)
     if config.optimizer.schedule == "cosine" and not config.optimizer.horizon:
         config.optimizer.horizon = steps
@@ -109,23 +115,12 @@ def _differences(saved, given, path: str = ""):
         yield f"{path} was {saved!r}, now {given!r}"
 
 
-def _train(config, workdir: pathlib.Path) -> None:
-    # TensorFlow loads here, so that --help and mistaken flags answer at once.
-    import tensorflow as tf
-
-    from egic.codec import build_model
-    from hific import checkpoints, crops, lpips, systems, training
-    from hific.averages import Average
-    from hific.pictures import find_pictures
-
-    # Keras draws its initial weights' seeds from Python's generator.
-    random.seed(_SEED.value)
-    tf.random.set_seed(_SEED.value)
-    pictures = find_pictures(_IMAGES.value)
-    perceptual = lpips.load(_LPIPS_WEIGHTS.value) if config.perceptual_weight else None
+def _train(config, pictures: Pictures, workdir: pathlib.Path) -> None:
+    training.set_seeds(_SEED.value)
+    perceptual = _load_lpips(config)
     model = build_model(config, precision=_PRECISION.value)
     batches_from = functools.partial(
-        crops.TrainingCrops,
+        TrainingCrops,
         pictures,
         _BATCH_SIZE.value,
         config.data,
@@ -155,12 +150,21 @@ def _train(config, workdir: pathlib.Path) -> None:
         sys.exit(training.EXIT_INTERRUPTED)
 
 
+def _load_lpips(config):
+    """Returns LPIPS if the config weighs it."""
+    if not config.perceptual_weight:
+        return None
+    try:
+        return lpips.load(_LPIPS_WEIGHTS.value)
+    except ValueError as error:
+        raise app.UsageError(str(error)) from error
+
+
 def _closed_form(model, pictures, config) -> None:
     """Gives the model its near-linear start, from crops of the training pictures."""
     from egic import closed_form
-    from hific import crops
 
-    with crops.TrainingCrops(
+    with TrainingCrops(
         pictures, _KLT_CROPS, config.data, _SEED.value, prefetch=1, cache_bytes=0
     ) as batches:
         closed_form.initialise(model, batches.batch(0), config)

@@ -126,7 +126,7 @@ def reconstruct(model: Any) -> Callable[[tf.Tensor], tf.Tensor]:
     [B, H, W, 3] float32 in [0, 255] -> the same, from rounded latents, not clipped.
     """
 
-    @tf.function
+    @tf.function(autograph=False)
     def run(image):
         return model.synthesis(model.prior.rate(model.analysis(image)).y_hat)
 

@@ -8,6 +8,7 @@ live here and nowhere else.
 import contextlib
 import dataclasses
 import pathlib
+import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -183,7 +184,7 @@ def make_train_step(
         for group in player.groups:
             group.optimizer.build(group.variables)
 
-    @tf.function
+    @tf.function(autograph=False)
     def train_step(batches, step):
         metrics: dict[str, tf.Tensor] = {}
         for player, batch in zip(players, batches, strict=True):
@@ -196,6 +197,12 @@ def make_train_step(
         return metrics
 
     return train_step
+
+
+def set_seeds(seed: int) -> None:
+    """Seeds what initial weights are drawn from; a step's randomness needs no state."""
+    random.seed(seed)  # Keras' initialisers take their seeds from here.
+    tf.random.set_seed(seed)
 
 
 def deal(batch: Any, players: int) -> tuple:
@@ -315,7 +322,7 @@ class _Loop:
             lambda part: tf.TensorSpec(part.shape, part.dtype), self.batch
         )
 
-        @tf.function(input_signature=[signature])
+        @tf.function(input_signature=[signature], autograph=False)
         def compiled(batch):
             metrics = self._round(deal(batch, len(self._players)), self._step.value())
             self._step.assign_add(1)

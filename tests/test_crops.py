@@ -3,13 +3,13 @@ import threading
 import numpy as np
 import pytest
 from PIL import Image
-from toy_codec import ToyPictures
 
 from hific import crops
 from hific.config import DataConfig
 from hific.errors import InvalidImageError
 from hific.images import write_png
 from hific.pictures import find_pictures
+from tests.toy_codec import ToyPictures
 
 PLAIN = DataConfig(crop=32, scale_min=1.0, scale_max=1.0, scale_probability=0.0)
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from toy_codec import ToyCodec, ToyConfig
 
 from hific import systems
 from hific.config import OptimizerConfig, RateConfig
+from tests.toy_codec import ToyCodec, ToyConfig
 
 STEP = tf.constant(3, tf.int64)
 IMAGES = tf.random.stateless_uniform((2, 32, 32, 3), (0, 1), 0.0, 255.0)

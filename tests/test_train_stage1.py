@@ -2,23 +2,22 @@
 
 import json
 import sys
-import types
 from unittest import mock
 
 import numpy as np
 import pytest
-import toy_codec
 from absl import app, flags
 from absl.testing import flagsaver
 
 import train_stage1
 from hific.images import write_png
+from tests import toy_codec
 
 # ml_collections loads a config file by a method that Python 3.12 drops.
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 
 CONFIG = """
-import toy_codec
+from tests import toy_codec
 from hific.config import DataConfig
 
 def get_config():
@@ -34,12 +33,11 @@ def arguments(tmp_path, monkeypatch):
         picture = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
         write_png(tmp_path / "pictures" / f"{i}.png", picture)
     (tmp_path / "config.py").write_text(CONFIG)
-    config = types.ModuleType("egic.config")
-    config.KINDS = {"ToyConfig": toy_codec.ToyConfig}
-    codec = types.ModuleType("egic.codec")
-    codec.build_model = lambda config, precision: toy_codec.ToyCodec()
-    for name, module in {"egic.config": config, "egic.codec": codec}.items():
-        monkeypatch.setitem(sys.modules, name, module)
+    kinds = {"ToyConfig": toy_codec.ToyConfig}
+    monkeypatch.setattr(train_stage1, "KINDS", kinds)
+    monkeypatch.setattr(
+        train_stage1, "build_model", lambda config, precision: toy_codec.ToyCodec()
+    )
     return {
         "config": str(tmp_path / "config.py"),
         "images": str(tmp_path / "pictures"),

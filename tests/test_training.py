@@ -7,7 +7,6 @@ import signal
 import numpy as np
 import pytest
 import tensorflow as tf
-from toy_codec import ToyCodec, ToyConfig, ToyPictures
 
 from hific import systems, training
 from hific.averages import Average
@@ -15,6 +14,7 @@ from hific.checkpoints import load_weights
 from hific.config import DataConfig, OptimizerConfig, RateConfig
 from hific.crops import TrainingCrops
 from hific.objectives import Terms
+from tests.toy_codec import ToyCodec, ToyConfig, ToyPictures
 
 ZERO = tf.constant(0, tf.int64)
 NO_BATCH = ((),)
