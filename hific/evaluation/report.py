@@ -40,6 +40,7 @@ class Result:
     estimated_bpp: float | None = None
     gap_percent: float | None = None
     payload_gap_percent: float | None = None
+    clipped: int | None = None
     metrics: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
 
     def row(self) -> Row:

@@ -17,12 +17,20 @@ from hific.files import write_atomically
 from hific.images import write_png
 
 
+class Found(Protocol):
+    """What compressing one picture found."""
+
+    @property
+    def clipped(self) -> int:
+        """Symbols outside of their table, which were moved to its end."""
+
+
 class Codec(Protocol):
     """What is measured. Images are [H, W, 3] uint8."""
 
     stride: int  # Sides are padded to its multiples inside.
 
-    def compress(self, image: np.ndarray) -> bytes: ...
+    def compress_with_report(self, image: np.ndarray) -> tuple[bytes, Found]: ...
 
     def decompress(self, data: bytes, alpha: float) -> np.ndarray: ...
 
@@ -81,7 +89,8 @@ class Evaluation:
 
     def _measure_codec(self, name, image):
         path = self.out / "files" / f"{name}.egic"
-        data, encode_seconds = _timed(self.codec.compress, image)
+        coded, encode_seconds = _timed(self.codec.compress_with_report, image)
+        data, found = coded
         write_atomically(path, data)
         reconstruction, decode_seconds = _timed(
             self.codec.decompress, path.read_bytes(), self.alpha
@@ -104,6 +113,7 @@ class Evaluation:
             estimated_bpp=bits_per_pixel(estimate, height, width),
             gap_percent=_gap_percent(len(data), estimate),
             payload_gap_percent=_gap_percent(self.payload_bytes(data), estimate),
+            clipped=found.clipped,
             encode_seconds=encode_seconds,
             decode_seconds=decode_seconds,
         )
