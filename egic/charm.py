@@ -11,12 +11,14 @@ import tensorflow as tf
 from egic.config import CharmConfig
 from egic.initialisers import Initialiser
 
-# (index, mean, scale) -> the slice as the decoder will know it, all [B, h, w, C / slices].
+# (index, mean, scale) -> the slice as the decoder will know it, all [B, h, w, C /
+# slices].
 CodeSlice = Callable[[int, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class SliceNet(tf.Module):
-    """3x3 conv, ReLU, 3x3 conv, ReLU, 3x3 conv; zero padding, [B,h,w,C'] -> [B,h,w,D]."""
+    """3x3 conv, ReLU, 3x3 conv, ReLU, 3x3 conv; zero padding, [B,h,w,C'] ->
+    [B,h,w,D]."""
 
     def __init__(self, inputs: int, widths, outputs: int, init: Initialiser):
         super().__init__()
@@ -46,7 +48,9 @@ class SliceWalk(tf.Module):
         super().__init__()
         count = len(config.widths)
         if latent % count:
-            raise ValueError(f"{latent} latent channels do not divide into {count} slices.")
+            raise ValueError(
+                f"{latent} latent channels do not divide into {count} slices."
+            )
         size = latent // count
         self._max_support = config.max_support
         inputs = [size * (1 + min(i, config.max_support)) for i in range(count)]

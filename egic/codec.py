@@ -139,8 +139,8 @@ def load(directory: str | pathlib.Path) -> Codec:
     """Loads a model bundle.
 
     Raises:
-        ModelLoadError: The folder holds no bundle, a damaged one, or one whose weights do
-            not fit its config.
+        ModelLoadError: The folder holds no bundle, a damaged one, or one whose weights
+            do not fit its config.
     """
     data = bundle.read(pathlib.Path(directory))
     try:
@@ -148,7 +148,9 @@ def load(directory: str | pathlib.Path) -> Codec:
         model = SYSTEMS[type(config)].infer(config)
         coding_tables = tables.Tables(**data.tables)
     except (ValueError, TypeError) as error:
-        raise ModelLoadError(f"The model in {directory} is not understood: {error}")
+        raise ModelLoadError(
+            f"The model in {directory} is not understood: {error}"
+        ) from error
     _assign(model, data.weights, directory)
     return build_codec(config, model, coding_tables, data.model_id)
 
@@ -158,8 +160,8 @@ def _assign(model: CodecModel, weights: dict[str, np.ndarray], directory) -> Non
     if set(variables) != set(weights):
         odd = sorted(set(variables) ^ set(weights))
         raise ModelLoadError(
-            f"The weights in {directory} do not fit its config: {len(odd)} names differ, "
-            f"the first is {odd[0]!r}."
+            f"The weights in {directory} do not fit its config: {len(odd)} names "
+            f"differ, the first is {odd[0]!r}."
         )
     for name, variable in variables.items():
         if tuple(variable.shape) != weights[name].shape:

@@ -20,8 +20,8 @@ class TransformConfig:
     """The shape of E and, mirrored, of G.
 
     Attributes:
-        dims: Channels at stride 2, 4, 8 and 16; multiples of 32, and the last one is the
-            number of latent channels.
+        dims: Channels at stride 2, 4, 8 and 16; multiples of 32, and the last one is
+            the number of latent channels.
         depths: Swin blocks at each.
         window: Side of an attention window, tokens.
     """
@@ -94,7 +94,8 @@ def _paper(rate_weight: float) -> EgicConfig:
 
 
 def _mse(bits_weight: float) -> EgicConfig:
-    """The MSE-only reimplementation of Fig. 8: MSE + lambda * bits of a 256x256 crop."""
+    """The MSE-only reimplementation of Fig. 8: MSE + lambda * bits of a 256x256
+    crop."""
     return EgicConfig(
         rate=_fixed(bits_weight * 256 * 256),
         distortion_weight=1.0,
@@ -155,7 +156,8 @@ def load(path: pathlib.Path) -> Any:
 
 def get_config(preset: str = "egic") -> Any:
     """What `--config=egic/config.py:PRESET` resolves to."""
-    # The flag loads this file as a module of its own; the classes must be the package's.
+    # The flag loads this file as a module of its own; the classes must be the
+    # package's.
     from egic import config as canonical
 
     if preset not in canonical.PRESETS:

@@ -27,8 +27,8 @@ class Kernels(NamedTuple):
         layer_norm: (x [N, C], gamma [C], beta [C]) -> [N, C], over channels.
         dense_gelu: (x [N, C], kernel [C, D], bias [D]) -> gelu(x @ kernel + bias), with
             the exact (erf) GELU.
-        dense_add: (x [N, C], kernel [C, D], bias [D], shortcut [N, D]) -> shortcut + x @
-            kernel + bias.
+        dense_add: (x [N, C], kernel [C, D], bias [D], shortcut [N, D]) -> shortcut + x
+            @ kernel + bias.
     """
 
     layer_norm: Callable[..., tf.Tensor]
@@ -98,9 +98,11 @@ def _fused_dense_add(x, kernel, bias, shortcut):
 
 @tf.custom_gradient
 def _lean_layer_norm(x, gamma, beta):
-    """LayerNorm whose gradient is written out, instead of derived operation by operation.
+    """LayerNorm whose gradient is written out, instead of derived operation by
+    operation.
 
-    With n = (x - mean) / std and u = dy * gamma: dx = (u - mean(u) - n mean(u n)) / std.
+    With n = (x - mean) / std and u = dy * gamma: dx = (u - mean(u) - n mean(u n)) /
+    std.
     """
     mean, variance = tf.nn.moments(x, axes=[-1], keepdims=True)
     scale = tf.math.rsqrt(variance + EPSILON)
@@ -146,7 +148,9 @@ def fastest() -> str:
     @tf.function
     def probe():
         x, vector = tf.ones((2, 4)), tf.ones(4)
-        return _fused_dense_gelu(_fused_layer_norm(x, vector, vector), tf.ones((4, 4)), vector)
+        return _fused_dense_gelu(
+            _fused_layer_norm(x, vector, vector), tf.ones((4, 4)), vector
+        )
 
     if tf.config.list_logical_devices("GPU"):
         return "plain"

@@ -4,7 +4,8 @@ A stage keeps its tokens in window order from its first block to its last: one g
 rows enters that order, one moves on between the plain and the shifted windows, one
 leaves it. Everything between is a matrix product over [tokens, channels] or attention
 over [windows, heads, w*w, 32], and needs neither roll nor window transpose. Any height
-and width are taken: a grid that windows do not divide is padded, and the padding masked.
+and width are taken: a grid that windows do not divide is padded, and the padding
+masked.
 
 Source: Liu et al. 2021, arXiv:2103.14030, with the details of the SwinT-ChARM
 implementation that EGIC builds on.
@@ -100,7 +101,8 @@ def _axis_mask(size, padding, window: int, shift: int, dtype) -> tf.Tensor:
     """Which of the `window` positions of each window along one axis see each other.
 
     After the roll, the last window holds tokens from both ends of the axis, and tokens
-    of padding may lie anywhere: each is a region, and only equal regions see each other.
+    of padding may lie anywhere: each is a region, and only equal regions see each
+    other.
 
     Returns:
         [size / window, window, window] of 0 and MASKED.
@@ -116,7 +118,7 @@ def _axis_mask(size, padding, window: int, shift: int, dtype) -> tf.Tensor:
 
 @tf.custom_gradient
 def _permute(tokens, index, inverse):
-    """Gathers tokens [B, N, C] along N; the gradient gathers back instead of scattering."""
+    """Gathers tokens [B, N, C] along N; its gradient gathers back, and never scatters."""
 
     def gradient(upstream):
         return tf.gather(upstream, inverse, axis=1), None, None
@@ -164,17 +166,26 @@ class SwinBlock(tf.Module):
         heads, area, dim = self._heads, self._window**2, x.shape[-1]
         kernel, bias = self.qkv(x.dtype)
         qkv = tf.reshape(dense(x, kernel, bias), (-1, area, 3, heads, HEAD_DIM))
-        q, k, v = tf.unstack(tf.transpose(qkv, (2, 0, 3, 1, 4)))
+        # Three axes, never four: with one head, oneDNN takes [n, 1, w*w, 32] for a
+        # broadcast and is a hundred times slower.
+        qkv = tf.reshape(tf.transpose(qkv, (2, 0, 3, 1, 4)), (3, -1, area, HEAD_DIM))
+        q, k, v = tf.unstack(qkv)
         logits = tf.matmul(q * HEAD_DIM**-0.5, k, transpose_b=True)
-        index = relative_position_index(self._window).reshape(-1)
-        bias = tf.gather(tf.cast(self.position_bias, x.dtype), index)
-        logits += tf.transpose(tf.reshape(bias, (1, area, area, heads)), (0, 3, 1, 2))
+        logits = tf.reshape(logits, (-1, heads, area, area)) + self._bias(x.dtype)
         if mask is not None:
             count = tf.shape(mask)[0]
             logits = tf.reshape(logits, (-1, count, heads, area, area)) + mask
-            logits = tf.reshape(logits, (-1, heads, area, area))
-        attended = tf.matmul(tf.nn.softmax(logits), v)
+        attended = tf.matmul(tf.nn.softmax(tf.reshape(logits, (-1, area, area))), v)
+        attended = tf.reshape(attended, (-1, heads, area, HEAD_DIM))
         return tf.reshape(tf.transpose(attended, (0, 2, 1, 3)), (-1, dim))
+
+    def _bias(self, dtype) -> tf.Tensor:
+        """The learned bias of every pair of tokens, [1, heads, w*w, w*w]."""
+        area = self._window**2
+        index = relative_position_index(self._window).reshape(-1)
+        bias = tf.gather(tf.cast(self.position_bias, dtype), index)
+        bias = tf.reshape(bias, (1, area, area, self._heads))
+        return tf.transpose(bias, (0, 3, 1, 2))
 
 
 class Stage(tf.Module):
@@ -296,9 +307,7 @@ class PatchSplitting(tf.Module):
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         batch, height, width, _ = tf.unstack(tf.shape(x))
-        x = tf.matmul(
-            tf.reshape(x, (-1, x.shape[-1])), tf.cast(self.kernel, x.dtype)
-        )
+        x = tf.matmul(tf.reshape(x, (-1, x.shape[-1])), tf.cast(self.kernel, x.dtype))
         x = self._kernels.layer_norm(x, *self.norm(x.dtype))
         x = tf.reshape(x, (batch, height, width, self.kernel.shape[1]))
         return tf.nn.depth_to_space(x, 2)
@@ -321,4 +330,3 @@ def _on_grid(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     """A dense layer at every position of [B, H, W, C]."""
     flat = dense(tf.reshape(x, (-1, x.shape[-1])), kernel, bias)
     return tf.reshape(flat, tf.concat([tf.shape(x)[:3], tf.shape(bias)], 0))
-

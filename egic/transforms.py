@@ -1,4 +1,5 @@
-"""The four transforms of SwinT-ChARM: image to latent, latent to hyper-latent, and back.
+"""The four transforms of SwinT-ChARM: image to latent, latent to hyper-latent, and
+back.
 
 Every transform halves (or doubles) the resolution four (or two) times, with a stage of
 Swin blocks at each. Weights exist as soon as a transform is made; calling it is a plain
@@ -98,7 +99,8 @@ class HyperAnalysis(tf.Module):
 
 
 class HyperSynthesis(tf.Module):
-    """h_s: z_hat [B, h/4, w/4, channels] to two [B, h, w, C]: mean and scale features."""
+    """h_s: z_hat [B, h/4, w/4, channels] to two [B, h, w, C]: mean and scale
+    features."""
 
     def __init__(
         self, config: HyperConfig, latent: int, init: Initialiser, kernels: Kernels

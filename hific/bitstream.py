@@ -40,16 +40,17 @@ class Limits:
     Attributes:
         side: Pixels of width and of height. The format has no more than 65,535.
         pixels: Width times height.
-        payload_bytes_per_pixel: With `payload_extra_bytes`, the most a payload may
-            have for its picture: 8 bytes are far above what any picture needs.
-        payload_extra_bytes: Added to that, for the smallest pictures.
+        payload_bytes_per_pixel: The most a payload may have for each pixel of its
+            picture, both sides rounded up to multiples of `padding`, as a codec pads
+            them: 8 bytes are far above what any picture needs.
+        padding: See above.
         file_bytes: The whole file.
     """
 
     side: int = 65_535
     pixels: int = 2**28
     payload_bytes_per_pixel: int = 8
-    payload_extra_bytes: int = 4096
+    padding: int = 256
     file_bytes: int = 64 * 2**20
 
     def check(self, width: int, height: int, payload_bytes: int) -> None:
@@ -64,7 +65,8 @@ class Limits:
                 f"The picture has {width} x {height} = {width * height:,} pixels, "
                 f"more than the {self.pixels:,} allowed."
             )
-        bound = self.payload_bytes_per_pixel * width * height + self.payload_extra_bytes
+        padded = [-(-side // self.padding) * self.padding for side in (width, height)]
+        bound = self.payload_bytes_per_pixel * padded[0] * padded[1]
         if payload_bytes > bound:
             raise LimitExceededError(
                 f"The payload is said to have {payload_bytes:,} bytes, but a picture "

@@ -63,7 +63,9 @@ def write(
     """
     directory.mkdir(parents=True, exist_ok=True)
     if (directory / _MANIFEST).exists():
-        raise FileExistsError(f"{directory} already holds a model; name another folder.")
+        raise FileExistsError(
+            f"{directory} already holds a model; name another folder."
+        )
     (directory / _CONFIG).write_text(json.dumps(config, indent=2) + "\n")
     safetensors.numpy.save_file(weights, directory / _WEIGHTS)
     safetensors.numpy.save_file(tables, directory / _TABLES)
@@ -105,8 +107,8 @@ def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
     path = directory / _MANIFEST
     if not path.is_file():
         raise ModelLoadError(
-            f"No model in {directory}: {_MANIFEST} is missing. A run directory becomes a "
-            "model with `egic export --workdir=RUN --out=DIR`."
+            f"No model in {directory}: {_MANIFEST} is missing. A run directory becomes "
+            "a model with `egic export --workdir=RUN --out=DIR`."
         )
     try:
         manifest = json.loads(path.read_text())

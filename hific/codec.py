@@ -28,8 +28,8 @@ class CodecModel(tf.Module):
     Attributes:
         analysis: E, image [B, H, W, 3] float32 in [0, 255] -> y [B, H/16, W/16, C]; H
             and W are multiples of 64.
-        synthesis: G, y_hat [B, h, w, C] -> image [B, 16h, 16w, 3] on the [0, 255] scale,
-            not clipped.
+        synthesis: G, y_hat [B, h, w, C] -> image [B, 16h, 16w, 3] on the [0, 255]
+            scale, not clipped.
         prior: P.
         channels: C.
     """
@@ -181,7 +181,8 @@ class Codec:
 
 
 def pad(image: np.ndarray, multiple: int) -> np.ndarray:
-    """Reflects an image [H, W, 3] at its bottom and right up to multiples of `multiple`.
+    """Reflects an image [H, W, 3] at its bottom and right up to multiples of
+    `multiple`.
 
     A side shorter than its padding is reflected again and again; one pixel is repeated.
     """

@@ -27,8 +27,8 @@ class Coded(NamedTuple):
 
     Attributes:
         z_symbols: [1, h/4, w/4, C_z] int32, positions in the tables of z.
-        y_indexes, y_symbols: [slices, h, w, C / slices] int32: scale index, 0 to 63, and
-            position in its table.
+        y_indexes, y_symbols: [slices, h, w, C / slices] int32: scale index, 0 to 63,
+            and position in its table.
         y_hat: [1, h, w, C] float32, what the decoder's synthesis sees.
         clipped: How many symbols were outside of their table and moved to its end; 0
             when decoding.
@@ -50,7 +50,8 @@ class Coded(NamedTuple):
 
 
 class EntropyCoder:
-    """Codes the latents of one picture with a prior's float64 twin and stored tables."""
+    """Codes the latents of one picture with a prior's float64 twin and stored
+    tables."""
 
     def __init__(self, prior: entropy.Prior, tables: Tables, channels: int):
         """Creates the coder.
@@ -119,7 +120,9 @@ class EntropyCoder:
         try:
             *arrays, sane = self._decode(stream, height, width)
         except tf.errors.InvalidArgumentError as error:
-            raise CorruptError("The payload is no stream of the range coder.") from error
+            raise CorruptError(
+                "The payload is no stream of the range coder."
+            ) from error
         if not sane:
             raise CorruptError("The payload does not end where its last symbol does.")
         z_symbols, y_indexes, y_symbols, y_hat = (array.numpy() for array in arrays)
@@ -172,28 +175,27 @@ class EntropyCoder:
     def _decode_graph(self, stream, height, width):
         with tf.device(_CPU):
             handle = tfc.create_range_decoder(stream, self._cdf)
-            shape = tf.stack([1, height // 4, width // 4, self._z_channels])
-            rows = tf.broadcast_to(self._z_rows(), shape)
-            handle, z_symbols = tfc.entropy_decode_index(handle, rows, [], tf.int32)
-            handles = [handle]
 
-            def code_slice(_, mean, indexes):
+            def read(rows):
+                nonlocal handle
                 handle, symbols = tfc.entropy_decode_index(
-                    handles[-1], indexes, [], tf.int32
+                    handle, rows, tf.shape(rows), tf.int32
                 )
-                handles.append(handle)
-                return symbols
+                return tf.ensure_shape(symbols, rows.shape)
 
-            slices, y_hat, _ = self._walk(z_symbols, code_slice)
-            sane = tfc.entropy_decode_finalize(handles[-1])
+            shape = (1, height // 4, width // 4, self._z_channels)
+            z_symbols = read(tf.broadcast_to(self._z_rows(), shape))
+            slices, y_hat, _ = self._walk(z_symbols, lambda i, mean, rows: read(rows))
+            sane = tfc.entropy_decode_finalize(handle)
             return z_symbols, *slices, y_hat, sane
 
     def _walk(self, z_symbols, code_slice):
-        """Runs h_s and the slice walk in float64; `code_slice` gives each slice's symbols.
+        """Runs h_s and the slice walk in float64; `code_slice` gives each slice's
+        symbols.
 
         Returns:
-            ([slices, h, w, c] indexes, the same of symbols), y_hat [1, h, w, C] float32,
-            and whether all scale indexes were finite.
+            ([slices, h, w, c] indexes, the same of symbols), y_hat [1, h, w, C]
+            float32, and whether all scale indexes were finite.
         """
         z_hat = tf.cast(z_symbols + self._rows_offset(self._z_rows()), tf.float64)
         all_indexes, all_symbols, finite = [], [], []

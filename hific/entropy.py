@@ -22,8 +22,8 @@ class Rate(NamedTuple):
     """What the prior says of a batch of latents.
 
     Attributes:
-        y_hat: [B, h, w, C], the latents as the decoder will know them; the gradient to y
-            is the identity.
+        y_hat: [B, h, w, C], the latents as the decoder will know them; the gradient to
+            y is the identity.
         y_bits, z_bits: [B] float32, differentiable: of noisy latents while training.
         hard_y_bits, hard_z_bits: [B] float32, of the rounded latents, which is what a
             file weighs.
@@ -101,8 +101,8 @@ class FactorizedDensity(tf.Module):
 class Prior(tf.Module):
     """P: everything that knows probabilities of one codec.
 
-    y -> h_a -> z, which is coded with a factorised density; z_hat -> h_s -> features, from
-    which `walk` predicts the mean and scale index of y slice by slice.
+    y -> h_a -> z, which is coded with a factorised density; z_hat -> h_s -> features,
+    from which `walk` predicts the mean and scale index of y slice by slice.
     """
 
     def __init__(

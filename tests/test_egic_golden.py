@@ -101,7 +101,8 @@ def released_model(shared):
     )
     golden.fill_slices(prior.walk.mean_nets, "cc_mean")
     golden.fill_slices(prior.walk.scale_nets, "cc_scale")
-    variables = {v.name: v for v in prior.density.distribution.trainable_variables}
+    density = prior.density.distribution.trainable_variables
+    variables = {variable.name.split("/")[-1]: variable for variable in density}
     for role, value in golden.values("hyperprior"):
         variables[role.split("/")[-1] + ":0"].assign(value)
     return model
