@@ -1,9 +1,9 @@
 """A closed-form start for SwinT-ChARM: a near-linear codec instead of random weights.
 
-The architecture and its forward pass are untouched, only the variables get other first
-values, so that an untrained model is already a transform codec. Random weights begin at
-an MSE of tens of thousands, because LayerNorm hides absolute brightness and colour until
-the network has learned to carry them past it.
+The architecture and its forward pass are untouched, only the variables get other
+first values, so that an untrained model is already a transform codec. Random weights
+begin at an MSE of tens of thousands, because LayerNorm hides absolute brightness and
+colour until the network has learned to carry them past it.
 
 The recipe, this project's own ("hierarchical KLT"): the patch embedding and the patch
 mergings are principal components of what they see, one above the other; the patch
@@ -13,21 +13,27 @@ two together, and is then almost a linear map.
 """
 
 import dataclasses
-import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from egic.config import EgicConfig
+from egic.linear_maps import (
+    chunks,
+    frame,
+    principal_directions,
+    ridge_map,
+    second_moment,
+)
 from egic.swin import Stage
 from egic.transforms import STRIDE
 from hific.codec import CodecModel
 from hific.entropy import LOG_STEP, NUM_SCALES, SCALE_MIN
 
 _BATCH = 16  # Crops computed at once.
-_ROWS = 16384  # Tokens of one term of a sum of products.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,11 +98,13 @@ def initialise(
     rng = np.random.default_rng(seed)
     crops = crops[: recipe.max_crops, :side, :side]
     pixels = crops.astype(np.float32) / 255.0
-    for stage in itertools.chain(model.analysis.stages, model.synthesis.stages):
+    analysis: Any = model.analysis
+    synthesis: Any = model.synthesis
+    for stage in (*analysis.stages, *synthesis.stages):
         _quieten(stage, recipe.residual)
-    y, merged = _fit_analysis(model.analysis, pixels, recipe, rng)
+    y, merged = _fit_analysis(analysis, pixels, recipe, rng)
     noisy = y + rng.uniform(-0.5, 0.5, y.shape).astype(np.float32)
-    _fit_synthesis(model.synthesis, noisy, merged, pixels, recipe)
+    _fit_synthesis(synthesis, noisy, merged, pixels, recipe)
     _fit_hyper_analysis(model.prior.hyper_analysis, y, recipe)
     _fit_slice_nets(model.prior.walk, y, recipe)
 
@@ -115,7 +123,9 @@ def _fit_analysis(analysis, pixels, recipe: Recipe, rng):
     x = _map(analysis.embed, pixels)
     merged = []
     last = len(analysis.merges) - 1
-    for i, (stage, merge) in enumerate(zip(analysis.stages, analysis.merges)):
+    for i, (stage, merge) in enumerate(
+        zip(analysis.stages, analysis.merges, strict=False)
+    ):
         x = _map(stage, x)
         seen = _map(merge.normalised, x)
         outputs = merge.kernel.shape[1]
@@ -151,7 +161,8 @@ def embedding(blocks: np.ndarray, outputs: int, recipe: Recipe, rng):
     )
     signal, constant = _split_frame(outputs, len(mean), rng)
     kernel = directions @ signal.T
-    return kernel, recipe.constant * math.sqrt(energies.sum()) * constant - mean @ kernel
+    size = recipe.constant * math.sqrt(energies.sum())
+    return kernel, size * constant - mean @ kernel
 
 
 def merging(seen: np.ndarray, outputs: int, recipe: Recipe, rng) -> np.ndarray:
@@ -172,7 +183,7 @@ def merging(seen: np.ndarray, outputs: int, recipe: Recipe, rng) -> np.ndarray:
         [4 C, C'] kernel.
     """
     constant, directions, energies = _apart_from_the_constant(seen)
-    count = min(len(constant), outputs - 2)
+    count = min(len(energies), outputs - 2)
     signal, direction = _split_frame(outputs, count, rng)
     size = recipe.constant * math.sqrt(energies[:count].sum())
     return directions[:, :count] @ signal.T + size * np.outer(constant, direction)
@@ -198,7 +209,7 @@ def latent_merging(
     constant, directions, energies = _apart_from_the_constant(seen)
     step = recipe.quantiser_step / 255.0
     gain = math.sqrt(energy / energies.sum()) / step
-    count = min(len(constant), outputs - 1)
+    count = min(len(energies), outputs - 1)
     kernel = np.zeros((len(constant), outputs))
     kernel[:, :count] = gain * directions[:, :count]
     size = recipe.constant * gain * math.sqrt(energies[:count].sum())
@@ -207,7 +218,7 @@ def latent_merging(
 
 
 def block_energy(pixels: np.ndarray, side: int = 16) -> float:
-    """E |b - mean(b)|^2 of blocks b of side x side x 3 pixels, about per-colour means."""
+    """E |b - mean(b)|^2 of blocks b of side x side pixels, mean(b) one colour."""
     return float(pixels.var(axis=(0, 1, 2), dtype=np.float64).sum() * side * side)
 
 
@@ -217,18 +228,21 @@ def _apart_from_the_constant(seen):
     constant = mean / (mean @ mean)
     rest = np.eye(len(mean)) - np.outer(mean, constant)
     directions, energies = principal_directions(rest @ second_moment(seen) @ rest)
-    return constant, directions, energies
+    # The last direction is the constant's own, with nothing left along it.
+    return constant, directions[:, :-1], energies[:-1]
 
 
 def _fit_synthesis(synthesis, noisy_y, merged, pixels, recipe: Recipe) -> None:
     """Fits G from coarse to fine, each layer behind those that are fitted already.
 
-    A splitting aims at the LayerNorm output of the merging that it undoes. That has mean
-    0 and variance 1 over channels, so the splitting's own LayerNorm, with gain 1 and
-    offset 0, leaves it nearly as it is.
+    A splitting aims at the LayerNorm output of the merging that it undoes. That has
+    mean 0 and variance 1 over channels, so the splitting's own LayerNorm, with gain 1
+    and offset 0, leaves it nearly as it is.
     """
     x = noisy_y
-    for stage, split, seen in zip(synthesis.stages, synthesis.splits, merged[::-1]):
+    for stage, split, seen in zip(
+        synthesis.stages, synthesis.splits, merged[::-1], strict=False
+    ):
         x = _map(stage, x)
         split.kernel.assign(ridge_map(_rows(x), _raster_order(seen), recipe.ridge))
         split.norm.gamma.assign(tf.ones_like(split.norm.gamma))
@@ -243,7 +257,7 @@ def _fit_synthesis(synthesis, noisy_y, merged, pixels, recipe: Recipe) -> None:
 
 
 def _raster_order(seen: np.ndarray) -> np.ndarray:
-    """Reorders 2x2 tokens in channels from a merging's order, columns first, to rows."""
+    """Reorders 2x2 tokens from columns first, as mergings take them, to rows first."""
     tokens = seen.reshape(len(seen), 4, -1)
     return tokens[:, [0, 2, 1, 3]].reshape(len(seen), -1)
 
@@ -252,7 +266,8 @@ def _fit_hyper_analysis(hyper_analysis, y, recipe: Recipe) -> None:
     """Makes h_a see channels of mean 0 and variance 1, and z of them vary enough.
 
     The large channels of y would otherwise be all that LayerNorm lets through. The
-    projection of the merging is made orthogonal to its mean input, so that z has mean 0.
+    projection of the merging is made orthogonal to its mean input, so that the mean of
+    z is 0.
     """
     mean, std = _channel_statistics(y)
     embed, merge = hyper_analysis.embed, hyper_analysis.merge
@@ -270,7 +285,7 @@ def _fit_hyper_analysis(hyper_analysis, y, recipe: Recipe) -> None:
 
 
 def _fit_slice_nets(walk, y, recipe: Recipe) -> None:
-    """Makes slice nets predict each channel's mean and standard deviation, nearly always.
+    """Makes slice nets predict about the mean and standard deviation of each channel.
 
     Known slices enter divided by their standard deviation.
     """
@@ -279,7 +294,7 @@ def _fit_slice_nets(walk, y, recipe: Recipe) -> None:
     index = np.clip((np.log(std) - math.log(SCALE_MIN)) / LOG_STEP, 1, NUM_SCALES - 2)
     size = len(mean) // count
     for nets, biases in ((walk.mean_nets, mean), (walk.scale_nets, index)):
-        for net, bias in zip(nets, np.split(biases, count)):
+        for net, bias in zip(nets, np.split(biases, count), strict=True):
             first, last = net.kernels[0], net.kernels[-1]
             support = np.maximum(std[: first.shape[2] - size], 1.0)
             divisor = np.concatenate([np.ones(size), support])
@@ -302,74 +317,16 @@ def _quieten(stage: Stage, factor: float) -> None:
             layer.bias.assign(layer.bias * factor)
 
 
-def frame(size: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Random orthonormal columns whose entries sum to 0, [size, count].
-
-    What is written along them is not touched by the mean that LayerNorm subtracts.
-
-    Args:
-        size: Channels.
-        count: Columns, at most size - 1.
-        rng: Draws them.
-    """
-    if count >= size:
-        raise ValueError(f"{size} channels have room for {size - 1} columns, not {count}.")
-    start = rng.standard_normal((size, count + 1))
-    start[:, 0] = 1.0
-    return np.linalg.qr(start)[0][:, 1:]
-
-
 def _split_frame(size: int, count: int, rng) -> tuple[np.ndarray, np.ndarray]:
     """A frame of `count` columns for a signal, and one more for the constant."""
     columns = frame(size, count + 1, rng)
     return columns[:, :count], columns[:, count]
 
 
-def principal_directions(moment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvectors (columns) and eigenvalues of a [D, D] second moment, largest first.
-
-    The largest entry of each direction is positive, so that the answer is unique.
-    """
-    energies, directions = np.linalg.eigh(moment)
-    energies, directions = np.maximum(energies[::-1], 0.0), directions[:, ::-1]
-    largest = np.abs(directions).argmax(0)
-    signs = np.sign(directions[largest, np.arange(len(largest))])
-    return directions * signs, energies
-
-
-def ridge_map(x: np.ndarray, target: np.ndarray, ridge: float) -> np.ndarray:
-    """The matrix W that minimises E |x W - t|^2 + ridge * mean(diag(E x x^T)) |W|^2.
-
-    Args:
-        x: [tokens, D].
-        target: t, [tokens, T].
-        ridge: Relative to the mean diagonal, so that the scale of x does not matter.
-
-    Returns:
-        [D, T].
-    """
-    moment = second_moment(x)
-    moment += ridge * np.trace(moment) / len(moment) * np.eye(len(moment))
-    return np.linalg.solve(moment, second_moment(x, target))
-
-
-def second_moment(x: np.ndarray, other: np.ndarray | None = None) -> np.ndarray:
-    """E x t^T over the rows of x [tokens, D] and t [tokens, T], or x itself; float64."""
-    other = x if other is None else other
-    total = np.zeros((x.shape[1], other.shape[1]))
-    for rows in _chunks(len(x), _ROWS):
-        total += x[rows].astype(np.float64).T @ other[rows].astype(np.float64)
-    return total / len(x)
-
-
 def _map(function: Callable, x: np.ndarray) -> np.ndarray:
     """The function of a few pictures at a time, float32."""
-    parts = [function(tf.constant(x[rows])).numpy() for rows in _chunks(len(x), _BATCH)]
+    parts = [function(tf.constant(x[rows])).numpy() for rows in chunks(len(x), _BATCH)]
     return np.concatenate(parts)
-
-
-def _chunks(total: int, size: int) -> Iterator[slice]:
-    return (slice(start, start + size) for start in range(0, total, size))
 
 
 def _rows(x: np.ndarray) -> np.ndarray:
@@ -378,5 +335,5 @@ def _rows(x: np.ndarray) -> np.ndarray:
 
 
 def _space_to_depth(pixels: np.ndarray) -> np.ndarray:
-    """[N, H, W, 3] -> [N, H/2, W/2, 12], in the order of a patch's (row, column, colour)."""
+    """[N, H, W, 3] -> [N, H/2, W/2, 12], a patch's (row, column, colour)."""
     return _map(lambda x: tf.nn.space_to_depth(x, 2), pixels)
