@@ -53,6 +53,6 @@ def load(directory: str | pathlib.Path) -> "Codec":
     Raises:
         ModelLoadError: The bundle is incomplete, damaged or of an unknown kind.
     """
-    from egic import codec  # Loads TensorFlow, which takes seconds.
+    from egic.codec import load as load_bundle  # Loads TensorFlow: takes seconds.
 
-    return codec.load(directory)
+    return load_bundle(directory)

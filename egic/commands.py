@@ -124,10 +124,10 @@ def export(args: argparse.Namespace) -> int:
         raise FileExistsError(
             errno.EEXIST, "exists and is not empty; name another folder", str(args.out)
         )
-    from egic import codec
+    from egic.codec import export as export_bundle
 
     try:
-        codec.export(args.workdir, args.out, use_ema=not args.raw)
+        export_bundle(args.workdir, args.out, use_ema=not args.raw)
     except ValueError as error:  # An unknown config, or no checkpoint yet.
         raise batch.UsageError(str(error)) from error
     total = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
