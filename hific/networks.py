@@ -47,6 +47,7 @@ class Encoder(tf.keras.layers.Layer):
         filters: Sequence[int] = (60, 120, 240, 480, 960),
         latent_channels: int = 220,
         norm: LayerMaker = ChannelNorm,
+        input_bias: float = 0.0,
         **kwargs,
     ):
         """Creates the network.
@@ -56,6 +57,7 @@ class Encoder(tf.keras.layers.Layer):
                 2**(n - 1).
             latent_channels: C.
             norm: Makes a fresh normalisation layer.
+            input_bias: Standard deviation of the first layer's initial biases.
             **kwargs: Passed to Keras (`dtype`, `name`).
         """
         super().__init__(autocast=False, **kwargs)
@@ -63,9 +65,14 @@ class Encoder(tf.keras.layers.Layer):
         self.convs, self.norms = [], []
         channels = 3
         for i, width in enumerate(filters):
-            kernel, strides = (7, 1) if i == 0 else (3, 2)
+            kernel, strides, spread = (3, 2, 0.0) if i else (7, 1, input_bias)
             conv = tf.keras.layers.Conv2D(
-                width, kernel, strides, padding="same", dtype=policy
+                width,
+                kernel,
+                strides,
+                padding="same",
+                bias_initializer=tf.keras.initializers.RandomNormal(stddev=spread),
+                dtype=policy,
             )
             self.convs.append(built(conv, channels))
             self.norms.append(built(norm(dtype=policy), width))
@@ -99,6 +106,8 @@ class Decoder(tf.keras.layers.Layer):
         num_residual_blocks: int = 9,
         upsampling_filters: Sequence[int] = (480, 240, 120, 60),
         norm: LayerMaker = ChannelNorm,
+        output_bias: float = 0.0,
+        output_gain: float = 1.0,
         **kwargs,
     ):
         """Creates the network.
@@ -110,6 +119,8 @@ class Decoder(tf.keras.layers.Layer):
             upsampling_filters: Channels after each doubling of the size; n of them give
                 a stride of 2**n.
             norm: Makes a fresh normalisation layer.
+            output_bias: Initial bias of the last layer, on [0, 1].
+            output_gain: Multiplies the last layer's initial kernel.
             **kwargs: Passed to Keras (`dtype`, `name`).
         """
         super().__init__(autocast=False, **kwargs)
@@ -130,7 +141,17 @@ class Decoder(tf.keras.layers.Layer):
             self.ups.append(built(up, channels))
             self.norms.append(built(norm(dtype=policy), width))
             channels = width
-        last = keras.Conv2D(3, 7, padding="same", dtype=self.variable_dtype)
+        last = keras.Conv2D(
+            3,
+            7,
+            padding="same",
+            # Glorot uniform, as everywhere, times the gain.
+            kernel_initializer=tf.keras.initializers.VarianceScaling(
+                output_gain**2, "fan_avg", "uniform"
+            ),
+            bias_initializer=tf.constant_initializer(output_bias),
+            dtype=self.variable_dtype,
+        )
         self.to_image = built(last, channels)
         self.built = True
 
@@ -264,8 +285,11 @@ def scale_index(raw_scale: tf.Tensor) -> tf.Tensor:
 
 def build_encoder(config: HificConfig, dtype: str = "float32") -> Encoder:
     """E of a config."""
-    norm = choose(NORMALISATIONS, config.encoder.normalisation, "normalisation")
-    return Encoder(config.encoder.filters, config.latent_channels, norm, dtype=dtype)
+    part = config.encoder
+    norm = choose(NORMALISATIONS, part.normalisation, "normalisation")
+    return Encoder(
+        part.filters, config.latent_channels, norm, part.input_bias, dtype=dtype
+    )
 
 
 def build_decoder(config: HificConfig, dtype: str = "float32") -> Decoder:
@@ -277,6 +301,8 @@ def build_decoder(config: HificConfig, dtype: str = "float32") -> Decoder:
         part.num_residual_blocks,
         part.upsampling_filters,
         choose(NORMALISATIONS, part.normalisation, "normalisation"),
+        part.output_bias,
+        part.output_gain,
         dtype=dtype,
     )
 

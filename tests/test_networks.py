@@ -181,6 +181,19 @@ def test_initial_scale_is_where_the_scale_network_starts():
     np.testing.assert_allclose(index, np.full((1, 4, 4, 8), 17.9375), rtol=1e-4)
 
 
+def test_initial_values_are_the_papers_unless_configured():
+    paper = networks.Encoder((8,), 2), networks.Decoder(2, 8, 0, (8,))
+    assert not np.any(paper[0].convs[0].bias)
+    assert not np.any(paper[1].to_image.bias)
+    encoder = networks.Encoder((512, 2), 2, input_bias=0.5)
+    decoder = networks.Decoder(2, 8, 0, (8,), output_bias=0.45, output_gain=0.2)
+    assert np.std(encoder.convs[0].bias) == pytest.approx(0.5, rel=0.1)
+    assert not np.any(encoder.convs[1].bias)
+    np.testing.assert_allclose(decoder.to_image.bias, np.full(3, 0.45))
+    ratio = np.std(decoder.to_image.kernel) / np.std(paper[1].to_image.kernel)
+    assert ratio == pytest.approx(0.2, rel=0.1)
+
+
 def one_row(kernel, row):
     """A 3x3 kernel of zeros but for one row, for one channel in and out."""
     weights = np.zeros((3, 3, 1, 1), np.float32)
