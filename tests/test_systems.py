@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from toy_codec import CHANNELS, ToyCodec
 
 from hific import systems, training
 from hific.config import DiscriminatorConfig, HificConfig, OptimizerConfig, RateConfig
 from hific.discriminator import build_discriminator
+from tests.toy_codec import CHANNELS, ToyCodec
 
 STEP = tf.constant(0, tf.int64)
 
