@@ -56,7 +56,10 @@ _INIT = flags.DEFINE_enum(
     "Random weights as published, or the closed-form start (SwinT-ChARM only).",
 )
 _LPIPS_WEIGHTS = flags.DEFINE_string(
-    "lpips_weights", None, "LPIPS weight file (.npz); see python -m hific.lpips."
+    "lpips_weights",
+    None,
+    "LPIPS weight file (.npz), by default the one in the cache, fetched once; see "
+    "python -m hific.lpips.",
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Of weights, crops and noise.", 0)
 _CHECKPOINT_EVERY = flags.DEFINE_integer("checkpoint_every", 1000, "Steps.", 1)
@@ -155,7 +158,7 @@ def _load_lpips(config):
     if not config.perceptual_weight:
         return None
     try:
-        return lpips.load(_LPIPS_WEIGHTS.value)
+        return lpips.load(_LPIPS_WEIGHTS.value, fetch=True)
     except ValueError as error:
         raise app.UsageError(str(error)) from error
 
