@@ -14,7 +14,11 @@ import sys
 from absl import app, flags, logging
 
 import egic
-from hific.evaluation import baselines, report
+
+# TensorFlow has to be loaded before app.run: inside, 2.14 starts as version 1.
+from hific import bitstream, lpips, lpips_weights
+from hific.evaluation import baselines, metrics, report, run
+from hific.pictures import find_pictures
 
 _MODEL = flags.DEFINE_string("model", None, "Model bundle.", required=True)
 _IMAGES = flags.DEFINE_string(
@@ -49,21 +53,16 @@ def main(argv):
 
 def _prepare(out: pathlib.Path):
     """Turns the flags into pictures and what is to be done with each."""
-    # TensorFlow loads here, so that --help and mistaken flags answer at once.
-    from hific import bitstream
-    from hific.evaluation import run
-    from hific.pictures import find_pictures
-
     try:
         pictures = find_pictures(_IMAGES.value)
         compared = baselines.choose(_BASELINES.value)
-        metrics = _metrics()
+        measured = _metrics()
     except ValueError as error:
         raise app.UsageError(str(error)) from error
     return pictures, run.Evaluation(
         codec=egic.load(_MODEL.value),
         out=out,
-        metrics=metrics,
+        metrics=measured,
         baselines=compared,
         payload_bytes=lambda data: len(bitstream.unpack(data).payload),
         alpha=_ALPHA.value,
@@ -73,9 +72,7 @@ def _prepare(out: pathlib.Path):
 
 def _measure(pictures, evaluation, out: pathlib.Path) -> None:
     """Measures every picture; results.csv grows as they are done."""
-    from hific.evaluation.run import unique_names
-
-    names = unique_names([pictures.name(i) for i in range(len(pictures))])
+    names = run.unique_names([pictures.name(i) for i in range(len(pictures))])
     results: list[report.Result] = []
     for i, name in enumerate(names):
         ours, *others = evaluation.measure(name, pictures.read(i))
@@ -97,9 +94,6 @@ def _measure(pictures, evaluation, out: pathlib.Path) -> None:
 
 
 def _metrics():
-    from hific import lpips, lpips_weights
-    from hific.evaluation import metrics
-
     if not (_LPIPS.value or lpips_weights.default_path().is_file()):
         logging.info("No --lpips_weights: LPIPS is left out.")
         return metrics.METRICS

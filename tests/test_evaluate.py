@@ -126,7 +126,9 @@ DRIVER = """
 import sys
 import types
 sys.path[:0] = sys.argv.pop(1), sys.argv.pop(1)
-import evaluate, test_evaluate
+import evaluate
+assert "tensorflow" in sys.modules  # Loaded inside app.run, it starts as version 1.
+import test_evaluate
 from absl import app
 evaluate.egic.load = lambda directory: test_evaluate.InContainer()
 app.run(evaluate.main)
