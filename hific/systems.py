@@ -175,7 +175,7 @@ class _Stage1Objective:
             "mse": mse,
             "psnr": psnr(mse),
         }
-        if self._perceptual_weight:
+        if self._perceptual_weight and self._lpips is not None:
             lpips = tf.reduce_mean(self._lpips(reconstruction, batch))
             weighted["perceptual"] = self._perceptual_weight * lpips
             logged["lpips"] = lpips
