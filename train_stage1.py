@@ -170,7 +170,7 @@ def _closed_form(model, pictures, config) -> None:
     with TrainingCrops(
         pictures, _KLT_CROPS, config.data, _SEED.value, prefetch=1, cache_bytes=0
     ) as batches:
-        closed_form.initialise(model, batches.batch(0), config)
+        closed_form.initialise(model, next(batches), config)
 
 
 if __name__ == "__main__":

@@ -41,11 +41,6 @@ class Average(tf.Module):
             shadow = self.shadows[name]
             shadow.assign_sub((1.0 - keep) * (shadow - variable))
 
-    def reset(self) -> None:
-        """Sets the shadows to the variables, after these were given a new start."""
-        for name, variable in self._followed.values.items():
-            self.shadows[name].assign(variable)
-
     def apply(self) -> None:
         """Sets the variables to the averages."""
         for name, variable in self._followed.values.items():

@@ -17,12 +17,12 @@ import tensorflow as tf
 
 from hific.averages import Average
 from hific.checkpoints import Checkpoints
+from hific.guards import Guard
 from hific.objectives import Terms
 from hific.reports import Report
 from hific.signals import Signals
 
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: a supervisor should start the run again.
-_MAX_SKIPPED_IN_A_ROW = 10
 
 
 class Batches(Protocol):
@@ -35,10 +35,6 @@ class Batches(Protocol):
 
 class Interrupted(Exception):
     """SIGTERM or SIGINT arrived; the run was saved and can be resumed."""
-
-
-class NonFiniteTraining(Exception):
-    """Loss or gradients stayed NaN or infinite; the weights are the last good ones."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,33 +86,6 @@ class Player:
     def variables(self) -> list[tf.Variable]:
         """All variables of the groups, in order."""
         return [variable for group in self.groups for variable in group.variables]
-
-
-class Guard(tf.Module):
-    """Counts steps that were not applied because they were not finite."""
-
-    def __init__(self):
-        super().__init__()
-        self.skipped = tf.Variable(0, trainable=False, dtype=tf.int64)
-        self.in_a_row = tf.Variable(0, trainable=False, dtype=tf.int64)
-        self.longest = tf.Variable(0, trainable=False, dtype=tf.int64)
-
-    def count(self, applied: tf.Tensor) -> None:
-        """Takes note of one step; `applied` is [] bool."""
-        skipped = tf.cast(tf.logical_not(applied), tf.int64)
-        self.skipped.assign_add(skipped)
-        self.in_a_row.assign((self.in_a_row + 1) * skipped)
-        self.longest.assign(tf.maximum(self.longest, self.in_a_row))
-
-    def check(self) -> None:
-        """Raises NonFiniteTraining after 10 skipped steps in a row."""
-        if int(self.longest) >= _MAX_SKIPPED_IN_A_ROW:
-            raise NonFiniteTraining(
-                f"{int(self.longest)} steps in a row had a NaN or infinite loss or "
-                f"gradient ({int(self.skipped)} in all); none of them was applied. "
-                "Lower the learning rate, or clip gradients with "
-                "--config.optimizer.clip_norm=1."
-            )
 
 
 def update(player: Player, batch: Any, step: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -10,6 +10,7 @@ from absl import app, flags
 from absl.testing import flagsaver
 
 import train_stage1
+from hific import training
 from hific.images import write_png
 from tests import toy_codec
 
@@ -97,3 +98,21 @@ def test_the_seed_decides_everything(arguments, tmp_path):
         return json.loads(text)["generator/total"]
 
     assert total("1", "a") == total("1", "b") != total("2", "c")
+
+
+def test_an_interrupted_run_exits_with_the_code_that_asks_for_a_restart(
+    arguments, monkeypatch, capsys
+):
+    def interrupted(*_, **__):
+        raise training.Interrupted("Interrupted and saved at step 1 of 2.")
+
+    monkeypatch.setattr(training, "fit", interrupted)
+    with pytest.raises(SystemExit) as exit_:
+        run(arguments)
+    assert exit_.value.code == 75
+    assert "step 1 of 2" in capsys.readouterr().err
+
+
+def test_missing_lpips_weights_are_a_usage_error_that_names_the_flags(arguments):
+    with pytest.raises(app.UsageError, match="--config.perceptual_weight=0"):
+        run(arguments | {"config.perceptual_weight": "1.0"})

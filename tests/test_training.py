@@ -13,6 +13,7 @@ from hific.averages import Average
 from hific.checkpoints import load_weights
 from hific.config import DataConfig, OptimizerConfig, RateConfig
 from hific.crops import TrainingCrops
+from hific.guards import Guard, NonFiniteTraining
 from hific.objectives import Terms
 from tests.toy_codec import ToyCodec, ToyConfig, ToyPictures
 
@@ -50,7 +51,7 @@ def test_groups_have_their_own_rates_and_share_one_clip():
 
 
 def test_a_step_that_is_not_finite_changes_nothing_and_is_counted():
-    weight, guard = tf.Variable(2.0), training.Guard()
+    weight, guard = tf.Variable(2.0), Guard()
     optimizer = tf.keras.optimizers.Adam(0.1, jit_compile=False)
     one = training.Player(
         "p",
@@ -69,13 +70,13 @@ def test_a_step_that_is_not_finite_changes_nothing_and_is_counted():
 
 
 def test_ten_skipped_steps_in_a_row_stop_the_run():
-    guard = training.Guard()
+    guard = Guard()
     for _ in range(9):
         guard.count(tf.constant(False))
     guard.check()
     guard.count(tf.constant(False))
     guard.count(tf.constant(True))
-    with pytest.raises(training.NonFiniteTraining, match="10 steps in a row"):
+    with pytest.raises(NonFiniteTraining, match="10 steps in a row"):
         guard.check()
 
 
