@@ -131,7 +131,9 @@ class EntropyCoder:
     def quantise(self, y: tf.Tensor) -> tuple[Coded, bool]:
         """What `encode` codes, and whether every value behind it is finite."""
         *arrays, clipped, finite = self._quantise(y)
-        return Coded(*(array.numpy() for array in arrays), int(clipped)), bool(finite)
+        z_symbols, y_indexes, y_symbols, y_hat = (array.numpy() for array in arrays)
+        coded = Coded(z_symbols, y_indexes, y_symbols, y_hat, int(clipped))
+        return coded, bool(finite)
 
     def ideal_bits(self, coded: Coded) -> float:
         """The cost of the symbols by the stored tables, without a coder's rounding."""

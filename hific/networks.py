@@ -15,6 +15,7 @@ import tensorflow as tf
 import tensorflow_compression as tfc
 
 from hific.config import HificConfig
+from hific.entropy import LOG_STEP, SCALE_MIN
 from hific.layers import (
     NORMALISATIONS,
     ChannelNorm,
@@ -25,12 +26,6 @@ from hific.layers import (
     choose,
     run,
 )
-
-# Gaussian scales are 0.11 * exp(index * LOG_SCALE_STEP), index 0..63, up to 256.
-SCALE_MIN = 0.11
-SCALE_MAX = 256.0
-NUM_SCALES = 64
-LOG_SCALE_STEP = 0.12305479932808648  # log(256 / 0.11) / 63
 
 
 class Encoder(tf.keras.layers.Layer):
@@ -280,7 +275,7 @@ def scale_index(raw_scale: tf.Tensor) -> tf.Tensor:
     """
     minimum = tf.constant(SCALE_MIN, raw_scale.dtype)
     scale = tfc.lower_bound(raw_scale, minimum)
-    return tf.math.log(scale / minimum) / LOG_SCALE_STEP
+    return tf.math.log(scale / minimum) / LOG_STEP
 
 
 def build_encoder(config: HificConfig, dtype: str = "float32") -> Encoder:

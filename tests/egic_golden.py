@@ -67,7 +67,7 @@ class Golden:
             yield item["role"], value
 
     def fill_transform(self, network, module: str, stages) -> None:
-        """Gives a transform of ours the released weights; every variable is met once."""
+        """Gives a transform of ours the released weights; each variable is met once."""
         ours = named_variables(network)
         for role, value in self.values(module):
             ours.pop(transform_name(role, stages)).assign(value)
