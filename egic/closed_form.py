@@ -5,11 +5,10 @@ first values, so that an untrained model is already a transform codec. Random we
 begin at an MSE of tens of thousands, because LayerNorm hides absolute brightness and
 colour until the network has learned to carry them past it.
 
-The recipe, this project's own ("hierarchical KLT"): the patch embedding and the patch
-mergings are principal components of what they see, one above the other; the patch
-splittings and the unpacking are the ridge regressions that undo them. Every token also
-carries a constant that is larger than its signal. LayerNorm divides by the norm of the
-two together, and is then almost a linear map.
+The recipe, this project's own ("hierarchical KLT"): patch embedding and mergings are
+principal components of what they see; splittings and unpacking are the ridge regressions
+that undo them. Every token also carries a constant that is larger than its signal, so
+that LayerNorm, which divides by the norm of both, is almost a linear map.
 """
 
 import dataclasses
@@ -31,7 +30,8 @@ from egic.linear_maps import (
 from egic.swin import Stage
 from egic.transforms import STRIDE
 from hific.codec import CodecModel
-from hific.entropy import LOG_STEP, NUM_SCALES, SCALE_MIN
+from hific.entropy import LOG_STEP, NUM_SCALES, SCALE_MIN, FactorizedDensity
+from hific.names import named_variables
 
 _BATCH = 16  # Crops computed at once.
 
@@ -73,9 +73,8 @@ def initialise(
     """Assigns the near-linear start to the variables of a model.
 
     Args:
-        model: SwinT-ChARM, as `egic.codec.build_model` makes it. What is not assigned
-            (queries and keys, first MLP layers, h_s, hidden layers of the slice nets)
-            keeps its value.
+        model: SwinT-ChARM of `egic.codec.build_model`. What is not assigned (queries
+            and keys, first MLP layers, h_s) keeps its value.
         crops: [N, c, c, 3] float32 or uint8 in [0, 255], of training pictures; c a
             multiple of 64. About 160 of 128x128 are enough.
         config: What the model was built from.
@@ -96,8 +95,7 @@ def initialise(
             f"{STRIDE}, got shape {tuple(np.shape(crops))}."
         )
     rng = np.random.default_rng(seed)
-    crops = crops[: recipe.max_crops, :side, :side]
-    pixels = crops.astype(np.float32) / 255.0
+    pixels = crops[: recipe.max_crops, :side, :side].astype(np.float32) / 255.0
     analysis: Any = model.analysis
     synthesis: Any = model.synthesis
     for stage in (*analysis.stages, *synthesis.stages):
@@ -106,6 +104,7 @@ def initialise(
     noisy = y + rng.uniform(-0.5, 0.5, y.shape).astype(np.float32)
     _fit_synthesis(synthesis, noisy, merged, pixels, recipe)
     _fit_hyper_analysis(model.prior.hyper_analysis, y, recipe)
+    _fit_density(model.prior.density, recipe.hyper_std)
     _fit_slice_nets(model.prior.walk, y, recipe)
 
 
@@ -282,6 +281,18 @@ def _fit_hyper_analysis(hyper_analysis, y, recipe: Recipe) -> None:
     kernel -= np.outer(average, average @ kernel) / (average @ average)
     variance = np.einsum("io,ij,jo->o", kernel, second_moment(seen), kernel)
     merge.kernel.assign(kernel * (recipe.hyper_std / np.sqrt(variance)))
+
+
+def _fit_density(density: FactorizedDensity, std: float) -> None:
+    """Narrows the density of z, which starts as a logistic one of scale `init_scale`.
+
+    The first layer of the cumulative multiplies z by softplus(matrix), so a factor
+    there scales the axis. A logistic density of scale s has s^2 = 3 std^2 / pi^2.
+    """
+    factor = density.distribution.base.init_scale * math.pi / (math.sqrt(3.0) * std)
+    matrix = named_variables(density)["distribution.base.matrices.0"]
+    slope = np.log1p(np.exp(matrix.numpy().astype(np.float64))) * factor
+    matrix.assign(np.log(np.expm1(slope)))
 
 
 def _fit_slice_nets(walk, y, recipe: Recipe) -> None:
