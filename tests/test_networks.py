@@ -159,12 +159,6 @@ def test_scale_index(raw, index):
     )
 
 
-def test_the_step_of_the_scale_table_follows_from_its_ends():
-    step = math.log(networks.SCALE_MAX / networks.SCALE_MIN) / (networks.NUM_SCALES - 1)
-    assert step == pytest.approx(networks.LOG_SCALE_STEP, rel=1e-12)
-    assert math.exp(step) == pytest.approx(1.1309464, rel=1e-7)
-
-
 @pytest.mark.parametrize("sign, passes", [(-1.0, True), (1.0, False)])
 def test_below_the_bound_only_a_gradient_that_raises_the_scale_passes(sign, passes):
     raw = tf.constant(0.05)
