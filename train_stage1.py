@@ -10,8 +10,6 @@ Ctrl-C save first and exit with code 75. To see that everything runs: --steps=20
 docs/training.md has more.
 """
 
-import functools
-import json
 import pathlib
 import sys
 
@@ -21,12 +19,10 @@ from ml_collections import config_flags
 # These load TensorFlow, which must happen before app.run: imported inside it, version
 # 2.14 takes itself for version 1, and `==` in a graph compares identities, not values.
 import hific.config
-from egic.codec import build_model
+from egic import stage1
 from egic.config import KINDS
-from hific import checkpoints, lpips, systems, training
-from hific.averages import Average
-from hific.crops import TrainingCrops
-from hific.pictures import Pictures, find_pictures
+from hific import lpips, training
+from hific.pictures import find_pictures
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Preset (FILE.py:NAME), and overrides as --config.a.b=value."
@@ -70,87 +66,37 @@ _CACHE_MB = flags.DEFINE_integer(
     "cache_mb", 1024, "Memory for decoded pictures, in MB.", 0
 )
 
-_KLT_CROPS = 160
-
 
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}. Flags start with --.")
     workdir = pathlib.Path(_WORKDIR.value)
     try:
-        config = _resolve(_CONFIG.value, _STEPS.value)
+        config = hific.config.from_dict(hific.config.to_dict(_CONFIG.value), KINDS)
         pictures = find_pictures(_IMAGES.value)
-        _record(config, workdir)
+        stage1.record(config, workdir, _STEPS.value)
     except ValueError as error:
         raise app.UsageError(str(error)) from error
-    _train(config, pictures, workdir)
-
-
-def _resolve(config, steps: int):
-    """Returns the flag's config as the package's own class, its horizon filled in."""
-    config = hific.config.from_dict(hific.config.to_dict(config), KINDS)
-    if config.optimizer.schedule == "cosine" and not config.optimizer.horizon:
-        config.optimizer.horizon = steps
-    return config
-
-
-def _record(config, workdir: pathlib.Path) -> None:
-    """Saves the config, or checks that a run to continue has the same one."""
-    path = workdir / "config.json"
-    if not path.exists():
-        hific.config.save(config, path)
-        return
-    given = json.loads(json.dumps(hific.config.to_dict(config)))
-    different = list(_differences(json.loads(path.read_text()), given))
-    if different:
-        raise ValueError(
-            f"{workdir} holds a run with another config: {'; '.join(different)}. "
-            "Continue it with the same values, or choose another --workdir."
-        )
-
-
-def _differences(saved, given, path: str = ""):
-    if isinstance(saved, dict) and isinstance(given, dict):
-        for name in sorted({*saved, *given}):
-            deeper = f"{path}.{name}" if path else name
-            yield from _differences(saved.get(name), given.get(name), deeper)
-    elif saved != given:
-        yield f"{path} was {saved!r}, now {given!r}"
-
-
-def _train(config, pictures: Pictures, workdir: pathlib.Path) -> None:
-    training.set_seeds(_SEED.value)
-    perceptual = _load_lpips(config)
-    model = build_model(config, precision=_PRECISION.value)
-    batches_from = functools.partial(
-        TrainingCrops,
-        pictures,
-        _BATCH_SIZE.value,
-        config.data,
-        _SEED.value,
-        threads=_DATA_THREADS.value,
-        cache_bytes=_CACHE_MB.value * 10**6,
-    )
-    fresh = next(checkpoints.valid_checkpoints(workdir), None) is None
-    if fresh and _INIT.value == "klt":
-        _closed_form(model, pictures, config)
-    decay = config.optimizer.ema_decay
     try:
-        training.fit(
-            systems.stage1(model, config, perceptual, _SEED.value),
-            lambda step: batches_from(start_step=step),
-            workdir,
-            steps=_STEPS.value,
-            modules={"model": model},
-            average=Average(model, decay) if decay else None,
-            reconstruct=systems.reconstruct(model),
-            log_every=_LOG_EVERY.value,
-            images_every=_IMAGES_EVERY.value,
-            checkpoint_every=_CHECKPOINT_EVERY.value,
-        )
+        stage1.train(config, pictures, workdir, _settings(), _load_lpips(config))
     except training.Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         sys.exit(training.EXIT_INTERRUPTED)
+
+
+def _settings() -> stage1.Settings:
+    return stage1.Settings(
+        steps=_STEPS.value,
+        batch_size=_BATCH_SIZE.value,
+        init=_INIT.value,
+        precision=_PRECISION.value,
+        seed=_SEED.value,
+        data_threads=_DATA_THREADS.value,
+        cache_bytes=_CACHE_MB.value * 10**6,
+        log_every=_LOG_EVERY.value,
+        images_every=_IMAGES_EVERY.value,
+        checkpoint_every=_CHECKPOINT_EVERY.value,
+    )
 
 
 def _load_lpips(config):
@@ -161,16 +107,6 @@ def _load_lpips(config):
         return lpips.load(_LPIPS_WEIGHTS.value, fetch=True)
     except ValueError as error:
         raise app.UsageError(str(error)) from error
-
-
-def _closed_form(model, pictures, config) -> None:
-    """Gives the model its near-linear start, from crops of the training pictures."""
-    from egic import closed_form
-
-    with TrainingCrops(
-        pictures, _KLT_CROPS, config.data, _SEED.value, prefetch=1, cache_bytes=0
-    ) as batches:
-        closed_form.initialise(model, next(batches), config)
 
 
 if __name__ == "__main__":

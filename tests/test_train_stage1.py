@@ -10,6 +10,7 @@ from absl import app, flags
 from absl.testing import flagsaver
 
 import train_stage1
+from egic import stage1
 from hific import training
 from hific.images import write_png
 from tests import toy_codec
@@ -37,7 +38,7 @@ def arguments(tmp_path, monkeypatch):
     kinds = {"ToyConfig": toy_codec.ToyConfig}
     monkeypatch.setattr(train_stage1, "KINDS", kinds)
     monkeypatch.setattr(
-        train_stage1, "build_model", lambda config, precision: toy_codec.ToyCodec()
+        stage1, "build_model", lambda config, precision: toy_codec.ToyCodec()
     )
     return {
         "config": str(tmp_path / "config.py"),
