@@ -6,9 +6,9 @@ begin at an MSE of tens of thousands, because LayerNorm hides absolute brightnes
 colour until the network has learned to carry them past it.
 
 The recipe, this project's own ("hierarchical KLT"): patch embedding and mergings are
-principal components of what they see; splittings and unpacking are the ridge regressions
-that undo them. Every token also carries a constant that is larger than its signal, so
-that LayerNorm, which divides by the norm of both, is almost a linear map.
+principal components of what they see; splittings and unpacking are the ridge
+regressions that undo them. Every token also carries a constant that is larger than its
+signal, so that LayerNorm, which divides by the norm of both, is almost a linear map.
 """
 
 import dataclasses
