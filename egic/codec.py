@@ -69,29 +69,42 @@ class System:
     """How to build one family of codecs.
 
     Attributes:
-        train: (config, precision) -> a model with fresh weights.
+        train: (config, precision, seed) -> a model with fresh weights.
         infer: config -> a model for the fastest inference here, weights to be read.
         coding_prior: (config, model) -> the float64 twin of its prior.
     """
 
-    train: Callable[[Any, str], CodecModel]
+    train: Callable[[Any, str, int], CodecModel]
     infer: Callable[[Any], CodecModel]
     coding_prior: Callable[[Any, CodecModel], Prior]
 
 
 SYSTEMS: dict[type, System] = {
     EgicConfig: System(
-        build_egic,
+        lambda config, precision, seed: build_egic(
+            config, precision, init=Initialiser(seed)
+        ),
         lambda config: build_egic(config, kernels=fastest(), init=Blank()),
         build_egic_coding_prior,
     ),
-    HificConfig: System(build_hific, build_hific, build_hific_coding_prior),
+    HificConfig: System(
+        # Keras and the densities draw from the process' seeds, set for every run.
+        lambda config, precision, seed: build_hific(config, precision),
+        build_hific,
+        build_hific_coding_prior,
+    ),
 }
 
 
-def build_model(config: Any, precision: str = "float32") -> CodecModel:
-    """The model of a config, with fresh weights, ready to be trained."""
-    return SYSTEMS[type(config)].train(config, precision)
+def build_model(config: Any, precision: str = "float32", seed: int = 0) -> CodecModel:
+    """The model of a config, with fresh weights, ready to be trained.
+
+    Args:
+        config: A `HificConfig` or an `EgicConfig`.
+        precision: Of the computation in E and G, "float32" or "bfloat16".
+        seed: Of the weights; see `hific.training.set_seeds` for those of Keras layers.
+    """
+    return SYSTEMS[type(config)].train(config, precision, seed)
 
 
 def build_codec(

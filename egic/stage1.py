@@ -106,7 +106,7 @@ def train(
         hific.training.Interrupted: SIGTERM or SIGINT came; the state was saved.
     """
     training.set_seeds(settings.seed)
-    model = build_model(config, precision=settings.precision)
+    model = build_model(config, settings.precision, settings.seed)
     batches_from = functools.partial(
         TrainingCrops,
         pictures,

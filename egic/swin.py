@@ -118,7 +118,7 @@ def _axis_mask(size, padding, window: int, shift: int, dtype) -> tf.Tensor:
 
 @tf.custom_gradient
 def _permute(tokens, index, inverse):
-    """Gathers tokens [B, N, C] along N; its gradient gathers back, and never scatters."""
+    """Gathers tokens [B, N, C] along N; its gradient gathers back, not scatters."""
 
     def gradient(upstream):
         return tf.gather(upstream, inverse, axis=1), None, None

@@ -1,0 +1,217 @@
+"""Measures what the codec costs on this machine.
+
+    python -m egic.bench [--preset=egic] [--width=768] [--height=512] [--repeats=5]
+
+Prints seconds, GFLOP/s and the share of the matrix-multiply peak measured in the same
+run for E, G, the hyper path and the slice walk; what building, loading and tracing
+take; a training step; and a cold `egic compress` with its peak memory. Each figure is
+the least of the repeats: what the machine can do when nothing disturbs it.
+"""
+
+import argparse
+import dataclasses
+import functools
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+from rich.table import Table
+
+from egic import codec, complexity
+from egic.config import PRESETS, EgicConfig
+from egic.kernels import fastest
+from hific import systems, tables, training
+from hific.codec import CodecModel
+from hific.engines import TensorFlowEngine
+from hific.images import write_png
+
+PEAK_SIZE = 3072  # Side of the square product that defines the peak.
+PRECISIONS = ("float32", "bfloat16")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs every measurement and prints the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    presets = [name for name, c in PRESETS.items() if isinstance(c, EgicConfig)]
+    parser.add_argument("--preset", default="egic", choices=presets)
+    parser.add_argument("--width", type=int, default=768)
+    parser.add_argument("--height", type=int, default=512)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--crop", type=int, default=256, help="of the training step")
+    arguments = parser.parse_args(argv)
+    console = Console(width=100)
+    config = PRESETS[arguments.preset]
+    console.print(
+        f"{arguments.preset} at {arguments.width}x{arguments.height}, "
+        f"{os.cpu_count()} cores, TensorFlow {tf.__version__}, {fastest()} kernels"
+    )
+    size = arguments.height, arguments.width
+    console.print(network_table(config, size, arguments.repeats))
+    console.print(step_table(config, arguments.crop, arguments.repeats))
+    console.print(life_table(config, size))
+
+
+def least(function: Callable[[], Any], repeats: int) -> tuple[float, float]:
+    """Seconds of the first call, and the least of `repeats` calls after it."""
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return times[0], min(times[1:])
+
+
+def peak(dtype: str, repeats: int) -> float:
+    """GFLOP/s of a large matrix product in `dtype`."""
+    a = tf.cast(tf.random.stateless_normal((PEAK_SIZE, PEAK_SIZE), (0, 0)), dtype)
+    product = tf.function(lambda: tf.matmul(a, a))
+    return 2e-9 * PEAK_SIZE**3 / least(product, repeats)[1]
+
+
+def network_table(config: EgicConfig, size: tuple[int, int], repeats: int) -> Table:
+    """E and G in each precision, then the float64 entropy path."""
+    table = Table(title="networks", title_justify="left")
+    for name in ("network", "precision", "first call s", "s", "GFLOP/s", "of peak"):
+        table.add_column(name, justify="right")
+    macs = complexity.count(config, *size)
+    height, width = size
+    for precision in PRECISIONS:
+        top = peak(precision, repeats)
+        table.add_row(f"{PEAK_SIZE}^2 matmul", precision, "", "", f"{top:.0f}", "1.00")
+        model = codec.build_egic(config, precision, fastest())
+        engine = TensorFlowEngine(model, model.channels)
+        image = tf.random.stateless_uniform((1, height, width, 3), (0, 1), 0.0, 255.0)
+        y = engine.analysis(image)
+        for name, count, call in (
+            ("analysis", macs.analysis, lambda e=engine, x=image: e.analysis(x)),
+            ("synthesis", macs.synthesis, lambda e=engine, x=y: e.synthesis(x)),
+        ):
+            _add(table, name, precision, count, top, least(call, repeats))
+    _add_entropy_rows(table, config, model, size, macs, repeats)
+    return table
+
+
+def _add(table, name, precision, macs, top, seconds) -> None:
+    first, best = seconds
+    rate = 2e-9 * macs / best
+    share = f"{rate / top:.2f}"
+    table.add_row(name, precision, f"{first:.2f}", f"{best:.3f}", f"{rate:.0f}", share)
+
+
+def _add_entropy_rows(table, config, model: CodecModel, size, macs, repeats) -> None:
+    """What coding runs: h_a in float32, h_s and the slice nets in float64."""
+    top = peak("float64", repeats)
+    table.add_row(f"{PEAK_SIZE}^2 matmul", "float64", "", "", f"{top:.0f}", "1.00")
+    twin = codec.SYSTEMS[EgicConfig].coding_prior(config, model)
+    positions = (1, size[0] // 16, size[1] // 16, model.channels)
+    y = tf.random.stateless_normal(positions, (1, 1))
+
+    @tf.function(autograph=False)
+    def hyper(y):
+        z = tf.round(twin.hyper_analysis(y))
+        return twin.hyper_synthesis(tf.cast(z, tf.float64))
+
+    @tf.function(autograph=False)
+    def walk(features):
+        return twin.walk(features, lambda i, mean, index: tf.round(mean))
+
+    features = hyper(y)
+    for name, count, call in (
+        ("hyper path", macs.hyper, lambda: hyper(y)),
+        ("slice walk", macs.walk, lambda: walk(features)),
+    ):
+        _add(table, name, "float64", count, top, least(call, repeats))
+
+
+def step_table(config: EgicConfig, crop: int, repeats: int) -> Table:
+    """One training step of each stage, on one crop, without LPIPS."""
+    table = Table(title=f"training steps, one {crop}x{crop} crop", title_justify="left")
+    for name in ("stage", "build s", "trace s", "s", "peak GB so far"):
+        table.add_column(name, justify="right")
+    images = tf.random.stateless_uniform((1, crop, crop, 3), (2, 2), 0.0, 255.0)
+    for stage, make_players in STAGES.items():
+        start = time.perf_counter()
+        model = codec.build_model(config)
+        players = make_players(model, config)
+        build = time.perf_counter() - start
+        step = training.make_train_step(players)
+        inputs = (images,) * len(players), tf.constant(0, tf.int64)
+        first, best = least(functools.partial(step, *inputs), repeats)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        table.add_row(
+            stage, f"{build:.2f}", f"{first - best:.1f}", f"{best:.2f}", f"{memory:.1f}"
+        )
+    return table
+
+
+def _stage1(model: CodecModel, config: EgicConfig):
+    """Without LPIPS, whose weights are a file of their own."""
+    optimizer = dataclasses.replace(config.optimizer, horizon=1)
+    return systems.stage1(
+        model,
+        dataclasses.replace(config, perceptual_weight=0.0, optimizer=optimizer),
+    )
+
+
+# Name -> (model, config) -> players. A new stage is one line.
+STAGES: dict[str, Callable[[CodecModel, EgicConfig], Any]] = {"stage 1": _stage1}
+
+
+def life_table(config: EgicConfig, size: tuple[int, int]) -> Table:
+    """What happens once: building, tables, loading, and a cold command."""
+    table = Table(title="once", title_justify="left")
+    for name in ("what", "s", "peak GB"):
+        table.add_column(name, justify="right")
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        start = time.perf_counter()
+        model = codec.build_model(config)
+        table.add_row("build", f"{time.perf_counter() - start:.2f}", "")
+        start = time.perf_counter()
+        tables.build(model.prior.density)
+        table.add_row("tables", f"{time.perf_counter() - start:.2f}", "")
+        codec.save(config, model, root / "model")
+        start = time.perf_counter()
+        codec.load(root / "model")
+        table.add_row("load", f"{time.perf_counter() - start:.2f}", "")
+        write_png(root / "photo.png", photograph(*size))
+        for verb, name in (("compress", "photo.png"), ("decompress", "photo.egic")):
+            seconds, memory = command(verb, root / name, root / "model")
+            table.add_row(f"cold egic {verb}", f"{seconds:.1f}", f"{memory:.2f}")
+    return table
+
+
+def photograph(height: int, width: int) -> np.ndarray:
+    """A smooth picture with some texture, [H, W, 3] uint8."""
+    y, x = np.mgrid[:height, :width] / 64.0
+    waves = np.stack([np.sin(x + y), np.cos(x - y), np.sin(2 * x)], -1)
+    noise = np.random.default_rng(0).standard_normal(waves.shape)
+    return np.clip(128 + 80 * waves + 8 * noise, 0, 255).astype(np.uint8)
+
+
+def command(verb: str, path: pathlib.Path, model: pathlib.Path) -> tuple[float, float]:
+    """Wall seconds and peak gigabytes of one `egic` command in its own process."""
+    argv = [sys.executable, "-m", "egic.cli", verb, str(path), f"--model={model}"]
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [*argv, "--force"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    errors = process.stderr.read() if process.stderr else b""
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    if status:
+        raise RuntimeError(f"{' '.join(argv)} failed: {errors.decode()}")
+    return seconds, usage.ru_maxrss / 2**20
+
+
+if __name__ == "__main__":
+    main()
