@@ -1,0 +1,126 @@
+r"""Trains a small codec for minutes and shows what it makes of a photograph.
+
+    python demo.py
+
+Needs no data and no network: the pictures ship with scikit-image. Three are trained on,
+a fourth is compressed to a file and read back. Writes to --out: model/, photo.png (the
+original), photo.egic and side_by_side.png, which also shows JPEG and WebP at the same
+number of bytes. To see that everything runs: --steps=2.
+"""
+
+import copy
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+
+import numpy as np
+import skimage.data
+from absl import app, flags
+
+# These load TensorFlow, which must happen before app.run: inside, 2.14 starts as
+# version 1.
+from egic import codec, stage1
+from egic.config import PRESETS
+from hific import training
+from hific.evaluation.baselines import BASELINES, at_matched_bits
+from hific.evaluation.metrics import bits_per_pixel, psnr
+from hific.evaluation.pictures import side_by_side
+from hific.files import write_atomically
+from hific.images import write_png
+from hific.pictures import find_pictures
+
+_STEPS = flags.DEFINE_integer("steps", 400, "Training steps of 4 crops.", 1)
+_OUT = flags.DEFINE_string("out", "demo", "Folder; what the demo writes is replaced.")
+
+_TRAINED_ON = ("astronaut", "coffee", "rocket")
+_HELD_OUT = "chelsea"
+_BASELINES = {"JPEG 4:2:0": "jpeg", "WebP": "webp"}
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {argv[1:]}. Flags start with --.")
+    start = time.monotonic()
+    out = pathlib.Path(_OUT.value)
+    try:
+        _train_model(out / "model", _STEPS.value)
+    except training.Interrupted:
+        sys.exit(f"Interrupted; {out} is as it was.")
+    image = getattr(skimage.data, _HELD_OUT)()
+    _compare(image, _code(image, out), out)
+    _say_what_is_where(out, time.monotonic() - start)
+
+
+def _train_model(model: pathlib.Path, steps: int) -> None:
+    """Trains on the pictures and writes the model bundle, in place of an older one."""
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = pathlib.Path(folder) / "pictures"
+        workdir = pathlib.Path(folder) / "run"
+        for name in _TRAINED_ON:
+            write_png(pictures / f"{name}.png", getattr(skimage.data, name)())
+        config = copy.deepcopy(PRESETS["egic-tiny"])
+        stage1.record(config, workdir, steps)
+        settings = stage1.Settings(steps, batch_size=4, init="klt")
+        print(f"Training egic-tiny for {steps} steps on {', '.join(_TRAINED_ON)}")
+        stage1.train(config, find_pictures(str(pictures)), workdir, settings)
+        if (model / "manifest.json").exists():
+            shutil.rmtree(model)
+        codec.export(workdir, model)
+
+
+def _code(image: np.ndarray, out: pathlib.Path) -> dict[str, tuple[np.ndarray, bytes]]:
+    """Label -> what comes back of a picture, and the file it came from.
+
+    The first is the trained codec, through real files in `out`; the others get no more
+    bytes than it used, unless their smallest file is larger.
+    """
+    model = codec.load(out / "model")
+    write_png(out / "photo.png", image)
+    path = out / "photo.egic"
+    write_atomically(path, model.compress(image))
+    data = path.read_bytes()
+    versions = {"EGIC": (model.decompress(data), data)}
+    for label, name in _BASELINES.items():
+        match = at_matched_bits(image, BASELINES[name], len(data))
+        label = label if match.fits else f"{label} (its smallest)"
+        versions[label] = (BASELINES[name].decode(match.data), match.data)
+    return versions
+
+
+def _compare(
+    original: np.ndarray,
+    versions: dict[str, tuple[np.ndarray, bytes]],
+    out: pathlib.Path,
+) -> None:
+    """Sets the versions side by side, labelled, and prints the same as a table."""
+    height, width, _ = original.shape
+    print(f"\n{_HELD_OUT}, {width}x{height}, not trained on")
+    print(f"  {'':24}{'bytes':>8}{'bpp':>9}{'PSNR dB':>9}")
+    labelled = {f"original: {original.size:,} bytes raw, 24 bpp": original}
+    for name, (image, data) in versions.items():
+        size, quality = len(data), psnr(image, original)
+        bpp = bits_per_pixel(8 * size, height, width)
+        labelled[f"{name}: {size:,} bytes, {bpp:.3f} bpp, {quality:.2f} dB"] = image
+        print(f"  {name:24}{size:8,}{bpp:9.4f}{quality:9.2f}")
+    write_png(out / "side_by_side.png", side_by_side(labelled))
+
+
+def _say_what_is_where(out: pathlib.Path, seconds: float) -> None:
+    egic, here = pathlib.Path(sys.executable).with_name("egic"), pathlib.Path.cwd()
+    egic = egic.relative_to(here) if egic.is_relative_to(here) else egic
+    print(
+        f"\nIn {seconds:.0f} s, written to {out}/\n"
+        "  side_by_side.png  the pictures of this table: look at it\n"
+        "  photo.png         the original\n"
+        "  photo.egic        what it was compressed to\n"
+        "  model/            the trained codec\n"
+        "\nNext\n"
+        f"  {egic} info {out}/photo.egic\n"
+        f"  {egic} decompress {out}/photo.egic --model={out}/model --out_dir={out}/back"
+    )
+
+
+if __name__ == "__main__":
+    app.run(main)
