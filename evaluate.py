@@ -46,6 +46,8 @@ def main(argv):
     try:
         pictures, evaluation = _prepare(out)
         _measure(pictures, evaluation, out)
+    except egic.UnsupportedAlphaError as error:
+        raise app.UsageError(str(error)) from error
     except egic.CodecError as error:
         print(f"evaluate.py: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

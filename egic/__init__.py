@@ -5,7 +5,8 @@
     image = codec.decompress(data, alpha=1.0)  # bytes -> uint8 [H, W, 3]
 
 Whatever `compress`, `decompress` and `load` refuse, they refuse with a child of
-`CodecError`. Importing this package needs no TensorFlow; `load` does.
+`CodecError`; an alpha that the model does not have is a ValueError,
+`UnsupportedAlphaError`. Importing this package needs no TensorFlow; `load` does.
 """
 
 import pathlib
@@ -22,6 +23,7 @@ from hific.errors import (
     NotThisFormatError,
     TruncatedError,
     UnknownModelError,
+    UnsupportedAlphaError,
     UnsupportedVersionError,
 )
 
@@ -39,6 +41,7 @@ __all__ = [
     "NotThisFormatError",
     "TruncatedError",
     "UnknownModelError",
+    "UnsupportedAlphaError",
     "UnsupportedVersionError",
     "load",
 ]

@@ -15,7 +15,7 @@ import time
 import egic
 from egic import batch
 from hific import bitstream
-from hific.errors import CodecError
+from hific.errors import CodecError, UnsupportedAlphaError
 from hific.files import write_atomically
 
 MODEL_VARIABLE = "EGIC_MODEL"
@@ -66,7 +66,10 @@ def decompress(args: argparse.Namespace) -> int:
         bitstream.unpack(data)  # A damaged file is refused before a model is loaded.
         model = codec()
         start = time.perf_counter()
-        image = model.decompress(data, alpha=args.alpha)
+        try:
+            image = model.decompress(data, alpha=args.alpha)
+        except UnsupportedAlphaError as error:  # It would fail every file alike.
+            raise batch.UsageError(str(error)) from error
         seconds = time.perf_counter() - start
         batch.check(job, args.force)
         images.write_png(job.target, image)

@@ -16,6 +16,7 @@ from hific.errors import (
     InvalidImageError,
     NonFiniteError,
     UnknownModelError,
+    UnsupportedAlphaError,
 )
 from hific.tables import Tables
 
@@ -129,10 +130,11 @@ class Codec:
         Raises:
             CodecError: The file is damaged, or not of this model, or this machine does
                 not reproduce its latents.
-            ValueError: `alpha` is not 1 and the model has no output-residual head.
+            UnsupportedAlphaError: `alpha` is not 1 and the model has no output-residual
+                head. A ValueError.
         """
         if alpha != 1.0:
-            raise ValueError(
+            raise UnsupportedAlphaError(
                 f"alpha={alpha:g} needs a model with an output-residual head; this one "
                 "has a single image, which is alpha=1."
             )

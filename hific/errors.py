@@ -78,3 +78,11 @@ class ModelLoadError(CodecError):
     """The model bundle is incomplete, damaged or of an unknown kind."""
 
     exit_code = 20
+
+
+class UnsupportedAlphaError(ValueError):
+    """A model with a single image was asked for another alpha than 1.
+
+    No `CodecError`: file and model are right, the question is not. The command line
+    treats it as wrong usage.
+    """

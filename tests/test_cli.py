@@ -90,6 +90,19 @@ def test_an_alpha_outside_0_to_1_is_wrong_usage(alpha, capsys):
     assert "a number from 0 to 1 is needed" in capsys.readouterr().err
 
 
+def test_an_alpha_that_the_model_has_not_is_wrong_usage(tmp_path, monkeypatch, capsys):
+    def refuse(self, data, alpha):
+        raise egic.UnsupportedAlphaError("alpha=0.5 needs another model.")
+
+    paths = [tmp_path / "a.egic", tmp_path / "b.egic"]
+    _run("compress", *(_picture(path.with_suffix(".png")) for path in paths))
+    monkeypatch.setattr(PixelCodec, "decompress", refuse)
+    out = tmp_path / "out"
+    assert _run("decompress", *paths, "--alpha=0.5", "--out_dir", out) == 2
+    assert capsys.readouterr().err == "egic: alpha=0.5 needs another model.\n"
+    assert not out.exists()
+
+
 def test_an_output_is_replaced_only_with_force(tmp_path, capsys, codec):
     source = _picture(tmp_path / "photo.png")
     output = tmp_path / "photo.egic"

@@ -81,7 +81,7 @@ def test_what_is_no_image_is_refused(codec, image):
 
 
 def test_alpha_needs_a_head_to_interpolate_with(codec):
-    with pytest.raises(ValueError, match="output-residual head"):
+    with pytest.raises(egic.UnsupportedAlphaError, match="output-residual head"):
         codec.decompress(codec.compress(picture(5, 5)), alpha=0.5)
 
 

@@ -13,7 +13,7 @@ import pytest
 from skimage import data
 
 from hific import bitstream, images
-from hific.errors import InvalidImageError
+from hific.errors import InvalidImageError, UnsupportedAlphaError
 from hific.evaluation import baselines, metrics, run
 
 
@@ -44,6 +44,8 @@ class InContainer(FourBits):
         return bitstream.pack(packet), found
 
     def decompress(self, data, alpha):
+        if alpha == 0.5:
+            raise UnsupportedAlphaError("No alpha but 0 and 1 here.")
         return super().decompress(bitstream.unpack(data).payload, alpha)
 
 
@@ -177,6 +179,14 @@ def test_the_script_exits_with_the_code_of_a_coding_error(tmp_path):
     assert "Traceback" not in done.stderr
     rows = (tmp_path / "out/results.csv").read_text().splitlines()
     assert len(rows) == 3  # Those measured before are kept.
+
+
+def test_an_alpha_that_the_model_has_not_is_wrong_usage(tmp_path):
+    _write_pictures(tmp_path)
+    done = _run_script(tmp_path, "--baselines=", "--alpha=0.5")
+    assert done.returncode == 1
+    assert "No alpha but 0 and 1 here." in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_script_refuses_an_unknown_baseline(tmp_path):
