@@ -21,7 +21,7 @@ from ml_collections import config_flags
 import hific.config
 from egic import stage1
 from egic.config import KINDS
-from hific import lpips, training
+from hific import lpips, overrides, training
 from hific.pictures import find_pictures
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -111,4 +111,4 @@ def _load_lpips(config):
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    app.run(main)
+    app.run(main, flags_parser=overrides.parse_flags)
