@@ -165,12 +165,17 @@ class SwinBlock(tf.Module):
     def _attend(self, x: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         heads, area, dim = self._heads, self._window**2, x.shape[-1]
         kernel, bias = self.qkv(x.dtype)
-        qkv = tf.reshape(dense(x, kernel, bias), (-1, area, 3, heads, HEAD_DIM))
+        # Queries are scaled by 32^-1/2: cheaper in the weights than in the tokens.
+        scale = np.repeat([HEAD_DIM**-0.5, 1.0, 1.0], dim).astype(
+            x.dtype.as_numpy_dtype
+        )
+        qkv = dense(x, kernel * scale, bias * scale)
+        qkv = tf.reshape(qkv, (-1, area, 3, heads, HEAD_DIM))
         # Three axes, never four: with one head, oneDNN takes [n, 1, w*w, 32] for a
         # broadcast and is a hundred times slower.
         qkv = tf.reshape(tf.transpose(qkv, (2, 0, 3, 1, 4)), (3, -1, area, HEAD_DIM))
         q, k, v = tf.unstack(qkv)
-        logits = tf.matmul(q * HEAD_DIM**-0.5, k, transpose_b=True)
+        logits = tf.matmul(q, k, transpose_b=True)
         logits = tf.reshape(logits, (-1, heads, area, area)) + self._bias(x.dtype)
         if mask is not None:
             count = tf.shape(mask)[0]
