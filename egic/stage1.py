@@ -12,7 +12,7 @@ from typing import Any
 import hific.config
 from egic import closed_form
 from egic.codec import build_model
-from hific import checkpoints, systems, training
+from hific import checkpoints, config_checks, systems, training
 from hific.averages import Average
 from hific.crops import TrainingCrops
 from hific.pictures import Pictures
@@ -59,10 +59,12 @@ def record(config: Any, workdir: pathlib.Path, steps: int) -> None:
         steps: Of the run.
 
     Raises:
-        ValueError: The directory holds a run with another config.
+        ValueError: The config names what does not exist, or contradicts itself, or the
+            directory holds a run with another one.
     """
     if config.optimizer.schedule == "cosine" and not config.optimizer.horizon:
         config.optimizer.horizon = steps
+    config_checks.check(config)
     path = workdir / "config.json"
     if not path.exists():
         hific.config.save(config, path)

@@ -1,12 +1,13 @@
 """Image to bytes and back: the face every codec of this project shows."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from hific import bitstream, networks
+from hific.choices import choose
 from hific.coding import Coded, EntropyCoder
 from hific.config import HificConfig
 from hific.engines import ENGINES
@@ -91,7 +92,7 @@ class Codec:
         """
         self.stride = stride
         self.model_id = model_id
-        self._engine = ENGINES[engine](model, model.channels)
+        self._engine = choose(ENGINES, engine, "engine")(model, model.channels)
         self._coder = EntropyCoder(coding_prior, tables, model.channels)
         self._rate = tf.function(
             lambda y: model.prior.rate(y),
@@ -194,12 +195,19 @@ def pad(image: np.ndarray, multiple: int) -> np.ndarray:
     return np.pad(image, ((0, bottom), (0, right), (0, 0)), mode="reflect")
 
 
+# `HificConfig.quantisation_z` -> whether h_s sees noisy z while training.
+NOISY_HYPER: Mapping[str, bool] = {"noise": True, "ste": False}
+
+
 def build_hific(config: HificConfig, precision: str = "float32") -> CodecModel:
     """HiFiC's networks with fresh weights.
 
     Args:
         config: See `hific.config`.
         precision: Of the computation in E and G, "float32" or "bfloat16".
+
+    Raises:
+        ValueError: The config names a choice that there is not.
     """
     dtype = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision]
     prior = Prior(
@@ -207,7 +215,7 @@ def build_hific(config: HificConfig, precision: str = "float32") -> CodecModel:
         FactorizedDensity(config.hyperprior.filters, config.hyperprior.density_filters),
         networks.build_hyper_synthesis(config),
         single_slice,
-        noisy_hyper=config.quantisation_z == "noise",
+        noisy_hyper=choose(NOISY_HYPER, config.quantisation_z, "quantisation_z"),
         likelihood_floor=1e-9,
     )
     return CodecModel(

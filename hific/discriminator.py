@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from hific.choices import choose
 from hific.conditioning import CONDITIONINGS, Conditioning
 from hific.config import HificConfig
-from hific.layers import WEIGHT_NORMS, LayerMaker, SpectralConv2D, built, choose
+from hific.layers import WEIGHT_NORMS, LayerMaker, SpectralConv2D, built
 
 
 class PatchDiscriminator(tf.keras.layers.Layer):

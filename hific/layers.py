@@ -281,14 +281,3 @@ def run(layers: Sequence[Callable[[tf.Tensor], tf.Tensor]], x: tf.Tensor) -> tf.
     for layer in layers:
         x = layer(x)
     return x
-
-
-def choose(table: Mapping[str, LayerMaker], name: str, what: str) -> LayerMaker:
-    """Looks a maker up, or says which there are.
-
-    Raises:
-        ValueError: The table has no such name.
-    """
-    if name not in table:
-        raise ValueError(f"No {what} {name!r}; there are {', '.join(table)}.")
-    return table[name]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow_compression as tfc
 
+from hific.choices import choose
 from hific.config import HificConfig
 from hific.entropy import LOG_STEP, SCALE_MIN
 from hific.layers import (
@@ -23,7 +24,6 @@ from hific.layers import (
     LayerMaker,
     ResidualBlock,
     built,
-    choose,
     run,
 )
 

@@ -16,7 +16,7 @@ from absl import app, flags
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=\s]+)")
 
 
-def parse_flags(argv: Sequence[str]) -> list[str]:
+def parse_flags(argv: list[str]) -> list[str]:
     """Parses the flags of a script that has a `--config`; `app.run(flags_parser=)`.
 
     Args:

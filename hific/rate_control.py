@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
+from hific.choices import choose
 from hific.config import RateConfig
 
 RateTerm = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
@@ -149,8 +150,4 @@ def rate_term(config: RateConfig) -> RateTerm:
     Raises:
         ValueError: The kind is unknown, or its numbers contradict each other.
     """
-    if config.kind not in RATE_TERMS:
-        raise ValueError(
-            f"No rate term {config.kind!r}; there are {', '.join(RATE_TERMS)}."
-        )
-    return RATE_TERMS[config.kind](config)
+    return choose(RATE_TERMS, config.kind, "rate term")(config)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
+from hific.choices import choose
 from hific.config import OptimizerConfig
 from hific.rate_control import Schedule
 
@@ -77,12 +78,11 @@ def make_optimizer(rate: float, config: OptimizerConfig) -> tf.keras.optimizers.
     Args:
         rate: Learning rate that the schedule multiplies.
         config: Schedule, warm-up and epsilon; "cosine" needs its horizon resolved.
+
+    Raises:
+        ValueError: The schedule is unknown, or its numbers contradict each other.
     """
-    if config.schedule not in SCHEDULES:
-        raise ValueError(
-            f"No schedule {config.schedule!r}; there are {', '.join(SCHEDULES)}."
-        )
-    schedule = SCHEDULES[config.schedule](rate, config)
+    schedule = choose(SCHEDULES, config.schedule, "schedule")(rate, config)
     if config.warmup_steps:
         schedule = WarmUp(schedule, config.warmup_steps)
     return tf.keras.optimizers.Adam(schedule, epsilon=config.epsilon, jit_compile=False)

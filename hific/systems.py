@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from hific.choices import choose
 from hific.losses import ADVERSARIAL_LOSSES, mse_255
 from hific.objectives import Terms, psnr
 from hific.rate_control import rate_term
@@ -186,7 +187,9 @@ class _DiscriminatorObjective:
     def __init__(self, model: Any, critic: Critic, config: Any, seed: int):
         self._model = model
         self._critic = critic
-        self._game = ADVERSARIAL_LOSSES[config.adversarial_loss]
+        self._game = choose(
+            ADVERSARIAL_LOSSES, config.adversarial_loss, "adversarial loss"
+        )
         self._seed = seed
 
     def __call__(self, batch: tf.Tensor, step: tf.Tensor) -> Terms:
@@ -220,7 +223,9 @@ class _AdversarialObjective:
     ):
         self._faithful = _Stage1Objective(model, config, lpips, seed)
         self._critic = critic
-        self._game = ADVERSARIAL_LOSSES[config.adversarial_loss]
+        self._game = choose(
+            ADVERSARIAL_LOSSES, config.adversarial_loss, "adversarial loss"
+        )
         self._weight = config.adversarial_weight
 
     def __call__(self, batch: tf.Tensor, step: tf.Tensor) -> Terms:

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_compression as tfc
 
-from hific import layers
+from hific import choices, layers
 
 
 def pixel(*values):
@@ -95,7 +95,7 @@ def test_normalisations_by_name(name, expected):
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(ValueError, match="No normalisation 'batch'; there are channel"):
-        layers.choose(layers.NORMALISATIONS, "batch", "normalisation")
+        choices.choose(layers.NORMALISATIONS, "batch", "normalisation")
 
 
 def test_residual_block_adds_its_input_and_ends_without_activation():

@@ -38,7 +38,7 @@ def arguments(tmp_path, monkeypatch):
     kinds = {"ToyConfig": toy_codec.ToyConfig}
     monkeypatch.setattr(train_stage1, "KINDS", kinds)
     monkeypatch.setattr(
-        stage1, "build_model", lambda config, precision: toy_codec.ToyCodec()
+        stage1, "build_model", lambda config, precision, seed: toy_codec.ToyCodec()
     )
     return {
         "config": str(tmp_path / "config.py"),
@@ -78,6 +78,12 @@ def test_another_config_in_the_same_directory_is_refused_by_field(arguments):
     run(arguments)
     with pytest.raises(app.UsageError, match="rate.weight was 1.0, now 2.0"):
         run(arguments | {"config.rate.weight": "2.0"})
+
+
+def test_a_name_that_means_nothing_is_refused_before_it_is_saved(arguments, tmp_path):
+    with pytest.raises(app.UsageError, match="No optimizer.schedule 'cosin'; there"):
+        run(arguments | {"config.optimizer.schedule": "cosin"})
+    assert not (tmp_path / "run").exists()
 
 
 def test_more_steps_continue_the_run(arguments, tmp_path):
