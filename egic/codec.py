@@ -19,7 +19,7 @@ from hific import bundle, checkpoints, tables
 from hific.codec import Codec, CodecModel, build_hific, build_hific_coding_prior
 from hific.config import HificConfig
 from hific.entropy import FactorizedDensity, Prior
-from hific.errors import ModelLoadError
+from hific.errors import LimitExceededError, ModelLoadError
 from hific.names import named_variables
 
 
@@ -78,6 +78,16 @@ class System:
     infer: Callable[[Any], CodecModel]
     coding_prior: Callable[[Any, CodecModel], Prior]
 
+
+# What building from values of the wrong type or size has been seen to raise.
+_BAD_CONFIG = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    tf.errors.InvalidArgumentError,
+)
 
 SYSTEMS: dict[type, System] = {
     EgicConfig: System(
@@ -153,19 +163,40 @@ def load(directory: str | pathlib.Path) -> Codec:
 
     Raises:
         ModelLoadError: The folder holds no bundle, a damaged one, or one whose weights
-            do not fit its config.
+            or tables do not fit its config.
+        LimitExceededError: The memory of this machine does not suffice for it.
     """
-    data = bundle.read(pathlib.Path(directory))
     try:
-        config = hific.config.from_dict(data.config, egic.config.KINDS)
-        model = SYSTEMS[type(config)].infer(config)
-        coding_tables = tables.Tables(**data.tables)
-    except (ValueError, TypeError) as error:
+        data = bundle.read(pathlib.Path(directory))
+        config, model = _empty(data.config, directory)
+        _assign(model, data.weights, directory)
+        return build_codec(
+            config, model, _tables(data.tables, model, directory), data.model_id
+        )
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise LimitExceededError(
+            f"The memory of this machine does not suffice for the model in {directory}."
+        ) from error
+
+
+def _empty(plain: dict[str, Any], directory) -> tuple[Any, CodecModel]:
+    """The config of a bundle, and a model of it whose weights are to be read."""
+    try:
+        config = hific.config.from_dict(plain, egic.config.KINDS)
+        return config, SYSTEMS[type(config)].infer(config)
+    except _BAD_CONFIG as error:
         raise ModelLoadError(
             f"The model in {directory} is not understood: {error}"
         ) from error
-    _assign(model, data.weights, directory)
-    return build_codec(config, model, coding_tables, data.model_id)
+
+
+def _tables(arrays: dict[str, np.ndarray], model: CodecModel, directory):
+    try:
+        coding_tables = tables.Tables(**arrays)
+        coding_tables.check(model.prior.density.channels)
+    except (ValueError, TypeError) as error:
+        raise ModelLoadError(f"The tables in {directory} fail: {error}") from error
+    return coding_tables
 
 
 def _assign(model: CodecModel, weights: dict[str, np.ndarray], directory) -> None:
@@ -177,6 +208,10 @@ def _assign(model: CodecModel, weights: dict[str, np.ndarray], directory) -> Non
             f"differ, the first is {odd[0]!r}."
         )
     for name, variable in variables.items():
+        if weights[name].dtype != np.float32:
+            raise ModelLoadError(
+                f"{name} in {directory} is {weights[name].dtype}, not float32."
+            )
         if tuple(variable.shape) != weights[name].shape:
             raise ModelLoadError(
                 f"{name} in {directory} has shape {weights[name].shape}, the config "

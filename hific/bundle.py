@@ -16,6 +16,7 @@ import pathlib
 from typing import Any
 
 import numpy as np
+import safetensors
 import safetensors.numpy
 
 from hific.errors import ModelLoadError
@@ -90,12 +91,17 @@ def read(directory: pathlib.Path) -> Bundle:
                 f"{directory / name} is damaged: its SHA-256 is {actual[:16]}..., the "
                 f"manifest says {expected[:16]}...."
             )
-    return Bundle(
-        json.loads((directory / _CONFIG).read_text()),
-        safetensors.numpy.load_file(directory / _WEIGHTS),
-        safetensors.numpy.load_file(directory / _TABLES),
-        manifest["sha256"],
-    )
+    try:
+        return Bundle(
+            json.loads((directory / _CONFIG).read_text()),
+            safetensors.numpy.load_file(directory / _WEIGHTS),
+            safetensors.numpy.load_file(directory / _TABLES),
+            manifest["sha256"],
+        )
+    except (ValueError, KeyError, safetensors.SafetensorError) as error:
+        raise ModelLoadError(
+            f"The model in {directory} is as it was written, but is none: {error}."
+        ) from error
 
 
 def read_manifest(directory: pathlib.Path) -> dict[str, Any]:

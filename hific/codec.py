@@ -1,7 +1,8 @@
 """Image to bytes and back: the face every codec of this project shows."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -13,8 +14,10 @@ from hific.config import HificConfig
 from hific.engines import ENGINES
 from hific.entropy import FactorizedDensity, Prior
 from hific.errors import (
+    CorruptError,
     DecodeMismatchError,
     InvalidImageError,
+    LimitExceededError,
     NonFiniteError,
     UnknownModelError,
     UnsupportedAlphaError,
@@ -22,6 +25,8 @@ from hific.errors import (
 from hific.tables import Tables
 
 LATENT_STRIDE = 16  # Pixels per position of y, each way.
+# Peak memory beside some 0.7 GB, measured with "egic"; smaller models need less.
+BYTES_PER_PIXEL = 1600
 
 
 class CodecModel(tf.Module):
@@ -94,6 +99,7 @@ class Codec:
         self.model_id = model_id
         self._engine = choose(ENGINES, engine, "engine")(model, model.channels)
         self._coder = EntropyCoder(coding_prior, tables, model.channels)
+        self._least_bits = model.channels * tables.least_bits()
         self._rate = tf.function(
             lambda y: model.prior.rate(y),
             input_signature=[tf.TensorSpec((1, None, None, model.channels))],
@@ -105,7 +111,8 @@ class Codec:
 
         Raises:
             InvalidImageError: It is of another shape or type.
-            LimitExceededError: It is larger than the format allows.
+            LimitExceededError: It is larger than the format allows, or than this
+                machine's memory.
             NonFiniteError: The networks gave NaN or infinity.
         """
         return self.compress_with_report(image)[0]
@@ -115,7 +122,8 @@ class Codec:
         _check_image(image)
         height, width, _ = image.shape
         bitstream.LIMITS.check(width, height, 0)
-        stream, coded = self._coder.encode(self.latents(image))
+        with within_memory(height, width):
+            stream, coded = self._coder.encode(self.latents(image))
         packet = bitstream.Packet(self.model_id, width, height, stream, coded.crc())
         report = Report(self._coder.ideal_bits(coded), coded.clipped)
         return bitstream.pack(packet), report
@@ -140,7 +148,8 @@ class Codec:
                 "has a single image, which is alpha=1."
             )
         packet, coded = self.decode_latents(data)
-        image = self._engine.synthesis(tf.constant(coded.y_hat)).numpy()[0]
+        with within_memory(packet.height, packet.width):
+            image = self._engine.synthesis(tf.constant(coded.y_hat)).numpy()[0]
         if not np.isfinite(image).all():
             raise NonFiniteError("The decoded image holds NaN or infinite values.")
         image = image[: packet.height, : packet.width]
@@ -165,7 +174,9 @@ class Codec:
             )
         rows = _round_up(packet.height, self.stride) // LATENT_STRIDE
         columns = _round_up(packet.width, self.stride) // LATENT_STRIDE
-        coded = self._coder.decode(packet.payload, rows, columns)
+        self._check_size(packet, rows * columns)
+        with within_memory(packet.height, packet.width):
+            coded = self._coder.decode(packet.payload, rows, columns)
         if coded.crc() != packet.latents_crc:
             raise DecodeMismatchError(
                 "The file is intact, but this machine decodes other latents than were "
@@ -174,6 +185,20 @@ class Codec:
             )
         return packet, coded
 
+    def _check_size(self, packet: bitstream.Packet, positions: int) -> None:
+        """Refuses a payload too short for its picture before memory is spent on it.
+
+        A range decoder reads zeros beyond the end, for ever; so a file of 40 bytes
+        could ask for the largest picture. The cheapest symbols cost little, but not
+        nothing; half of that leaves room for the coder's rounding.
+        """
+        bits = 8 * len(packet.payload) + 64
+        if positions * self._least_bits / 2 > bits:
+            raise CorruptError(
+                f"A payload of {len(packet.payload):,} bytes cannot hold a picture of "
+                f"{packet.width} x {packet.height}; no encoder writes that."
+            )
+
     def estimate(self, image: np.ndarray) -> float:
         """Bits of an image by the model's likelihoods of rounded latents, in float32.
 
@@ -181,6 +206,24 @@ class Codec:
         """
         rate = self._rate(self.latents(image))
         return float(rate.hard_y_bits[0] + rate.hard_z_bits[0])
+
+
+@contextlib.contextmanager
+def within_memory(height: int, width: int) -> Iterator[None]:
+    """Turns what is raised for want of memory into LimitExceededError.
+
+    Args:
+        height, width: Of the picture that is coded, pixels.
+    """
+    try:
+        yield
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        need = BYTES_PER_PIXEL * height * width / 1e9
+        raise LimitExceededError(
+            f"The memory of this machine does not suffice for a picture of {width} x "
+            f"{height}: the largest model needs {need + 0.7:.1f} GB for it. Cut or "
+            "shrink the picture, or use a machine with more."
+        ) from error
 
 
 def pad(image: np.ndarray, multiple: int) -> np.ndarray:

@@ -1,7 +1,8 @@
 """What can go wrong while coding, as one family of exceptions.
 
 `CodecError` catches all of them. Any other exception that leaves `compress` or
-`decompress` is a defect of this software. Importing this module needs no TensorFlow.
+`decompress` is a defect of this software, but for `UnsupportedAlphaError`. Importing
+this module needs no TensorFlow.
 """
 
 
@@ -47,7 +48,7 @@ class UnknownModelError(CodecError):
 
 
 class LimitExceededError(CodecError):
-    """The file or picture is larger than the limits in force."""
+    """The file or picture is larger than the limits in force, or than memory allows."""
 
     exit_code = 16
 

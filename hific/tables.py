@@ -38,6 +38,45 @@ class Tables:
     offset: np.ndarray
     length: np.ndarray
 
+    def check(self, z_channels: int) -> None:
+        """Checks tables that were read from a file.
+
+        The range coder takes any numbers for tables; with wrong ones it reads beyond
+        their end, or does not come back.
+
+        Args:
+            z_channels: Channels of z.
+
+        Raises:
+            ValueError: They are no tables that `build` makes.
+        """
+        arrays = (self.cdf, self.offset, self.length)
+        if any(array.ndim != 1 or array.dtype != np.int32 for array in arrays):
+            raise ValueError("Coding tables must be lists of 32-bit integers.")
+        rows = entropy.NUM_SCALES + z_channels
+        size = int((self.length.astype(np.int64) + 2).sum())
+        if {len(self.offset), len(self.length)} != {rows} or len(self.cdf) != size:
+            raise ValueError(
+                f"{len(self.offset)} and {len(self.length)} coding tables with "
+                f"{len(self.cdf)} entries; {rows} with {size} are needed."
+            )
+        if self.length.min() < 1:
+            raise ValueError(f"Coding table {self.length.argmin()} has no symbol.")
+        for row in range(rows):
+            precision, *counts = self._row(row)
+            rises = np.all(np.diff(counts) > 0)
+            if precision != PRECISION or counts[0] or counts[-1] != 2**16 or not rises:
+                raise ValueError(f"Coding table {row} does not rise from 0 to 2^16.")
+
+    def least_bits(self) -> float:
+        """What the cheapest symbol of y costs, by any scale index."""
+        most = max(np.diff(self._row(i)[1:]).max() for i in range(entropy.NUM_SCALES))
+        return PRECISION - math.log2(most)
+
+    def _row(self, row: int) -> np.ndarray:
+        start = int((self.length[:row] + 2).sum())
+        return self.cdf[start : start + self.length[row] + 2]
+
 
 def build(density: entropy.FactorizedDensity) -> Tables:
     """Builds the tables of a trained prior."""

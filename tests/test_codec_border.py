@@ -1,0 +1,210 @@
+"""What leaves compress, decompress and load when input or machine are bad."""
+
+import dataclasses
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import egic
+import hific.config
+from hific import bitstream, bundle, tables
+from hific.errors import CodecError
+from hific.names import named_variables
+from tests import micro_codec
+
+SECONDS_PER_FILE = 10  # Some hundredths are usual.
+
+
+@pytest.fixture(scope="module")
+def built():
+    return tables.build(micro_codec.model().prior.density)
+
+
+@pytest.fixture(scope="module")
+def codec(built):
+    return micro_codec.codec(built)
+
+
+@pytest.fixture(scope="module")
+def packet(codec):
+    return bitstream.unpack(codec.compress(micro_codec.picture()))
+
+
+def flip_bits(rng, packet):
+    payload = bytearray(packet.payload)
+    for position in rng.integers(len(payload), size=rng.integers(1, 8)):
+        payload[position] ^= 1 << rng.integers(8)
+    return dataclasses.replace(packet, payload=bytes(payload))
+
+
+def cut(rng, packet):
+    length = rng.integers(len(packet.payload))
+    return dataclasses.replace(packet, payload=packet.payload[:length])
+
+
+def lengthen(rng, packet):
+    tail = rng.bytes(rng.integers(1, 200))
+    return dataclasses.replace(packet, payload=packet.payload + tail)
+
+
+def replace(rng, packet):
+    return dataclasses.replace(packet, payload=rng.bytes(rng.integers(2000)))
+
+
+def repeat_a_byte(rng, packet):
+    payload = rng.bytes(1) * int(rng.integers(2000))
+    return dataclasses.replace(packet, payload=payload)
+
+
+def resize(rng, packet):
+    width, height = (2 ** rng.uniform(0, [16, 8])).astype(int).tolist()
+    return dataclasses.replace(packet, width=width, height=height)
+
+
+def flip_anywhere(rng, packet):
+    """Header fields included; both checksums over bytes are right again."""
+    data = bytearray(bitstream.pack(packet))
+    data[rng.integers(len(data))] ^= 1 << rng.integers(8)
+    return bytes(data)
+
+
+MUTATIONS = (flip_bits, cut, lengthen, replace, repeat_a_byte, resize, flip_anywhere)
+
+
+def forge(codec, packet):
+    """A file whose every checksum is right, that of the latents too if they decode."""
+    if isinstance(packet, bytes):
+        return packet
+    side = codec.stride
+    rows, columns = (-(-n // side) * side // 16 for n in (packet.height, packet.width))
+    try:
+        crc = codec._coder.decode(packet.payload, rows, columns).crc()
+    except CodecError:
+        crc = 0
+    return bitstream.pack(dataclasses.replace(packet, latents_crc=crc))
+
+
+def test_forged_files_give_a_picture_or_a_codec_error_in_bounded_time(codec, packet):
+    rng, outcomes = np.random.default_rng(0), set()
+    for i in range(200):
+        data = forge(codec, MUTATIONS[i % len(MUTATIONS)](rng, packet))
+        start = time.monotonic()
+        try:
+            image = codec.decompress(data)
+            assert image.dtype == np.uint8 and image.shape[2] == 3
+            outcomes.add("picture")
+        except CodecError as error:
+            outcomes.add(type(error).__name__)
+        assert time.monotonic() - start < SECONDS_PER_FILE
+    assert {"picture", "CorruptError"} <= outcomes
+
+
+def test_a_small_file_cannot_ask_for_a_large_picture(codec, packet):
+    bomb = dataclasses.replace(packet, width=16384, height=16384, payload=b"\0" * 12)
+    with pytest.raises(egic.CorruptError, match="cannot hold a picture of 16384 x 163"):
+        codec.decompress(bitstream.pack(bomb))
+
+
+def test_the_cheapest_symbol_is_the_middle_of_the_narrowest_gaussian(built):
+    """Two of 65,536 counts go to -1 and 1."""
+    assert built.least_bits() == pytest.approx(-np.log2(65534 / 65536))
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM")]
+)
+def test_too_little_memory_is_a_limit_with_the_size_and_the_need(
+    codec, packet, error, monkeypatch
+):
+    def fail(*_):
+        raise error
+
+    data = bitstream.pack(packet)
+    monkeypatch.setattr(codec._engine, "analysis", fail)
+    monkeypatch.setattr(codec._engine, "synthesis", fail)
+    for call in (
+        lambda: codec.compress(micro_codec.picture()),
+        lambda: codec.decompress(data),
+    ):
+        with pytest.raises(egic.LimitExceededError, match="70 x 50.* needs 0.7 GB"):
+            call()
+
+
+def save(folder, built, config=None, weights=None, **changed_tables):
+    variables = named_variables(micro_codec.model()).items()
+    return bundle.write(
+        folder,
+        config or hific.config.to_dict(micro_codec.CONFIG),
+        weights or {name: variable.numpy() for name, variable in variables},
+        dataclasses.asdict(built) | changed_tables,
+    )
+
+
+def test_a_bundle_of_the_micro_codec_decodes_its_file(tmp_path, built, codec):
+    save(tmp_path, built)
+    image = micro_codec.picture()
+    loaded = egic.load(tmp_path)
+    assert loaded.decompress(loaded.compress(image)).shape == image.shape
+
+
+@pytest.mark.parametrize(
+    "name, change",
+    [
+        ("cdf", lambda cdf: cdf[:-1]),
+        ("cdf", lambda cdf: np.where(np.arange(len(cdf)) == 0, -16, cdf)),  # Escapes.
+        ("cdf", lambda cdf: cdf[::-1].copy()),
+        ("cdf", lambda cdf: cdf.astype(np.int64)),
+        ("length", lambda length: length * 0),
+        ("offset", lambda offset: offset[:-1]),
+        ("extra", lambda _: np.zeros(1, np.int32)),
+    ],
+)
+def test_tables_that_would_confuse_the_range_coder_are_refused(
+    tmp_path, built, name, change
+):
+    save(tmp_path, built, **{name: change(getattr(built, name, None))})
+    with pytest.raises(egic.ModelLoadError, match="tables"):
+        egic.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "path, value",
+    [
+        ("kind", "Unknown"),
+        ("transform", 7),
+        ("transform.dims", "large"),
+        ("transform.dims", [32, 32, 32]),
+        ("transform.dims", [33, 32, 32, 32]),
+        ("transform.window", 0),
+        ("transform.window", "8"),
+        ("hyper.channels", -32),
+        ("hyper.windows", []),
+        ("charm.widths", []),
+        ("charm.widths", [[32, 32]] * 3),
+    ],
+)
+def test_a_config_that_makes_no_sense_is_a_model_load_error(
+    tmp_path, built, path, value
+):
+    config = hific.config.to_dict(micro_codec.CONFIG)
+    *holders, name = path.split(".")
+    holder = config
+    for part in holders:
+        holder = holder[part]
+    holder[name] = value
+    save(tmp_path, built, config)
+    with pytest.raises(egic.ModelLoadError):
+        egic.load(tmp_path)
+
+
+def test_weights_of_another_type_are_refused(tmp_path, built):
+    variables = named_variables(micro_codec.model()).items()
+    save(
+        tmp_path,
+        built,
+        weights={name: np.zeros(v.shape, np.int64) for name, v in variables},
+    )
+    with pytest.raises(egic.ModelLoadError, match="is int64, not float32"):
+        egic.load(tmp_path)
