@@ -2,7 +2,7 @@ r"""Trains a codec for rate, distortion and perception, without a discriminator.
 
     python train_stage1.py --config=egic/config.py:egic-tiny \
         --images='/data/train/*.png' --workdir=/runs/tiny --steps=5000 \
-        --batch_size=4 --init=klt --config.perceptual_weight=0
+        --batch_size=4 --init=klt
 
 Writes config.json, checkpoints/, metrics.jsonl and TensorBoard logs to --workdir, and
 continues from the newest valid checkpoint it finds there, bit for bit. SIGTERM and
@@ -22,6 +22,8 @@ import hific.config
 from egic import stage1
 from egic.config import KINDS
 from hific import lpips, overrides, training
+from hific.errors import CodecError
+from hific.guards import NonFiniteTraining
 from hific.pictures import find_pictures
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -82,6 +84,11 @@ def main(argv):
     except training.Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         sys.exit(training.EXIT_INTERRUPTED)
+    except NonFiniteTraining as error:
+        sys.exit(f"train_stage1.py: {error}")
+    except CodecError as error:
+        print(f"train_stage1.py: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 def _settings() -> stage1.Settings:

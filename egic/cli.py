@@ -163,7 +163,8 @@ def _add_decompress(verbs) -> None:
         type=_alpha,
         default=1.0,
         help="0 is the most faithful picture, 1 the most realistic; the file is the "
-        "same for all (default: 1)",
+        "same for all; other than 1 needs a model with an output-residual head "
+        "(default: 1)",
     )
 
 

@@ -11,7 +11,7 @@ from absl.testing import flagsaver
 
 import train_stage1
 from egic import stage1
-from hific import training
+from hific import lpips_weights, training
 from hific.images import write_png
 from tests import toy_codec
 
@@ -120,6 +120,26 @@ def test_an_interrupted_run_exits_with_the_code_that_asks_for_a_restart(
     assert "step 1 of 2" in capsys.readouterr().err
 
 
-def test_missing_lpips_weights_are_a_usage_error_that_names_the_flags(arguments):
+def test_damaged_pictures_end_the_run_with_their_names_and_no_traceback(
+    arguments, tmp_path, capsys
+):
+    for i in range(2):
+        (tmp_path / "pictures" / f"{i}.png").write_bytes(b"no picture")
+    with pytest.raises(SystemExit) as exit_:
+        run(arguments)
+    assert exit_.value.code == 18
+    message = capsys.readouterr().err
+    assert "2 of 4 training pictures are damaged" in message
+    assert "0.png" in message and "1.png" in message
+
+
+def test_missing_lpips_weights_are_a_usage_error_that_names_the_flags(
+    arguments, tmp_path, monkeypatch
+):
+    def no_network(path):
+        raise ValueError(lpips_weights.advice(f"No network, no {path}."))
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(lpips_weights, "fetch", no_network)
     with pytest.raises(app.UsageError, match="--config.perceptual_weight=0"):
         run(arguments | {"config.perceptual_weight": "1.0"})
