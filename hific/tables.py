@@ -3,7 +3,7 @@
 Floating-point tables built on two machines may differ in a last bit, after which range
 decoding yields garbage; so they are stored with the model and never rebuilt. There is
 no escape code, whose decoder can be made to loop for ever: symbols are clipped to their
-table, which holds all but 2^-16 of the probability.
+table, which holds all but 2^-16 of the probability, and more of a Gaussian.
 """
 
 import dataclasses
@@ -18,6 +18,9 @@ from hific import entropy
 
 PRECISION = 16
 TAIL_MASS = 2.0**-16
+# Predicted scales are at times too small, so Gaussian rows reach up to twice as far as
+# the tail mass asks for, by at most this many symbols; each costs 2^-16.
+MARGIN = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +104,8 @@ def _quantise(probabilities: np.ndarray) -> np.ndarray:
 def _gaussian(index: int) -> tuple[int, np.ndarray]:
     """First symbol and probabilities of a Gaussian rounded to integers."""
     sigma = math.exp(math.log(entropy.SCALE_MIN) + entropy.LOG_STEP * index)
-    half = math.ceil(-special.ndtri(TAIL_MASS / 2) * sigma)
+    reach = -special.ndtri(TAIL_MASS / 2) * sigma
+    half = math.ceil(reach + min(reach, MARGIN))
     edges = (np.arange(-half, half + 2) - 0.5) / sigma
     # Differences of the smaller tail, which keeps its digits.
     below, above = special.ndtr(edges), special.ndtr(-edges)
