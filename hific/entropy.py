@@ -15,6 +15,7 @@ import tensorflow_compression as tfc
 NUM_SCALES = 64
 SCALE_MIN = 0.11
 SCALE_MAX = 256.0
+LEAST_LIKELIHOOD = 2.0**-16  # Of a symbol in the integer tables of `hific.tables`.
 LOG_STEP = (math.log(SCALE_MAX) - math.log(SCALE_MIN)) / (NUM_SCALES - 1)  # 0.1230548
 
 
@@ -148,8 +149,8 @@ class Prior(tf.Module):
         hyper = self.hyper_synthesis(z_noisy if noisy else z_hat)
         soft_bits, hard_bits = [], []
 
-        def count(residual, index):
-            bits = gaussian_bits(residual, index, self.likelihood_floor)
+        def count(residual, index, floor):
+            bits = gaussian_bits(residual, index, floor)
             return tf.reduce_sum(bits, axis=(1, 2, 3))
 
         slices: list[tf.Tensor] = []
@@ -159,12 +160,13 @@ class Prior(tf.Module):
                 slices.extend(_slices_like(y, mean))
             residual = slices[i] - mean
             rounded = tf.round(residual)
-            hard_bits.append(count(tf.stop_gradient(rounded), round_index(index)))
+            hard = tf.stop_gradient(rounded)
+            hard_bits.append(count(hard, round_index(index), LEAST_LIKELIHOOD))
             if seed is None:
                 soft_bits.append(hard_bits[-1])
             else:
                 noisy_residual = residual + _noise(residual, seed, i + 1)
-                soft_bits.append(count(noisy_residual, index))
+                soft_bits.append(count(noisy_residual, index, self.likelihood_floor))
             return slices[i] + tf.stop_gradient(rounded - residual)
 
         y_hat = self.walk(hyper, code_slice)
