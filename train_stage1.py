@@ -76,6 +76,7 @@ def main(argv):
     try:
         config = hific.config.from_dict(hific.config.to_dict(_CONFIG.value), KINDS)
         pictures = find_pictures(_IMAGES.value)
+        stage1.check_start(_INIT.value, config)
         stage1.record(config, workdir, _STEPS.value)
     except ValueError as error:
         raise app.UsageError(str(error)) from error

@@ -76,7 +76,8 @@ def decompress(args: argparse.Namespace) -> int:
         height, width, _ = image.shape
         return (
             f"{job.source} -> {job.target}: {width}x{height}, "
-            f"{_size(len(data), width, height)}, {seconds:.2f} s"
+            f"{_size(len(data), width, height)}, "
+            f"{3 * width * height / len(data):.1f}:1 to raw, {seconds:.2f} s"
         )
 
     return batch.run(jobs, work, "decompressing")

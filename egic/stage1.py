@@ -12,6 +12,7 @@ from typing import Any
 import hific.config
 from egic import closed_form
 from egic.codec import build_model
+from egic.config import EgicConfig
 from hific import checkpoints, config_checks, systems, training
 from hific.averages import Average
 from hific.crops import TrainingCrops
@@ -47,6 +48,15 @@ class Settings:
     log_every: int = 50
     images_every: int = 1000
     checkpoint_every: int = 1000
+
+
+def check_start(init: str, config: Any) -> None:
+    """Raises ValueError where a config's codec has no such start; see `Settings`."""
+    if init == "klt" and not isinstance(config, EgicConfig):
+        raise ValueError(
+            "--init=klt, the closed-form start, is for SwinT-ChARM; got a "
+            f"{type(config).__name__}."
+        )
 
 
 def record(config: Any, workdir: pathlib.Path, steps: int) -> None:

@@ -11,6 +11,8 @@ from hific.losses import ADVERSARIAL_LOSSES
 from hific.rate_control import RATE_TERMS, rate_term
 from hific.schedules import SCHEDULES, make_optimizer
 
+CROP_MULTIPLE = 64  # Pixels: 16 for each position of y, 4 of those for one of z.
+
 # Field that holds a name -> the table of what it may name.
 CHOICES: Mapping[str, Mapping[str, Any]] = {
     "rate.kind": RATE_TERMS,
@@ -25,10 +27,11 @@ CHOICES: Mapping[str, Mapping[str, Any]] = {
 
 
 def check(config: Any) -> None:
-    """Checks every name in a config, and the numbers of its rate term and schedule.
+    """Checks every name in a config, its crop, and the numbers of rate and schedule.
 
     Args:
-        config: With `rate` and `optimizer`; fields of `CHOICES` it lacks are skipped.
+        config: With `rate`, `optimizer` and `data`; fields of `CHOICES` that it lacks
+            are skipped.
 
     Raises:
         ValueError: A name is in no table, or numbers contradict each other.
@@ -39,5 +42,10 @@ def check(config: Any) -> None:
             value = getattr(value, name, None)
         if value is not None:
             choose(table, value, path)
+    if config.data.crop < 1 or config.data.crop % CROP_MULTIPLE:
+        raise ValueError(
+            f"data.crop must be a multiple of {CROP_MULTIPLE}, by which the networks "
+            f"divide a picture's sides, got {config.data.crop}."
+        )
     rate_term(config.rate)
     make_optimizer(config.optimizer.learning_rate, config.optimizer)

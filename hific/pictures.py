@@ -16,7 +16,9 @@ class Pictures(Protocol):
 
     def __len__(self) -> int: ...
 
-    def name(self, index: int) -> str: ...
+    def name(self, index: int) -> str:
+        """Returns what messages call picture `index`."""
+        ...
 
     def read(self, index: int) -> np.ndarray:
         """Returns [H, W, 3] uint8, or raises a CodecError if it is damaged."""

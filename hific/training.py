@@ -230,16 +230,11 @@ def fit(
     """
     step = tf.Variable(0, trainable=False, dtype=tf.int64)
     guard = Guard()
-    optimizers = {
-        f"{player.name}-{i}": group.optimizer
-        for player in players
-        for i, group in enumerate(player.groups)
-    }
     round_ = make_train_step(players, average, guard)
-    extra = {} if average is None else {"average": average}
-    checkpoints = Checkpoints(
-        workdir, step=step, guard=guard, optimizers=optimizers, **modules, **extra
-    )
+    state = {"guard": guard, "optimizers": _optimizers(players), **modules}
+    if average is not None:
+        state["average"] = average
+    checkpoints = Checkpoints(workdir, step=step, **state)
     checkpoints.restore()
     if int(step) >= steps:
         return int(step)
@@ -309,6 +304,15 @@ class _Loop:
         total = np.where(finite, values, 0.0).sum(axis=0)
         means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
         return dict(zip(self._names, means.tolist(), strict=True))
+
+
+def _optimizers(players: Sequence[Player]) -> dict[str, tf.keras.optimizers.Optimizer]:
+    """Name -> optimizer of every group of every player."""
+    return {
+        f"{player.name}-{i}": group.optimizer
+        for player in players
+        for i, group in enumerate(player.groups)
+    }
 
 
 def _rates(players: Sequence[Player]) -> dict[str, float]:

@@ -36,6 +36,12 @@ def test_numbers_that_contradict_each_other_are_found():
         check(changed("optimizer.factors", (1.0,)))
 
 
+@pytest.mark.parametrize("crop", [0, 100, -64])
+def test_a_crop_that_the_networks_cannot_divide_is_found(crop):
+    with pytest.raises(ValueError, match=f"multiple of 64.* got {crop}"):
+        check(changed("data.crop", crop))
+
+
 def test_every_name_in_a_config_is_checked():
     def names(config, path=""):
         for field in dataclasses.fields(config):

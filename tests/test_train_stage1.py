@@ -23,7 +23,7 @@ from tests import toy_codec
 from hific.config import DataConfig
 
 def get_config():
-    return toy_codec.ToyConfig(data=DataConfig(crop=32))
+    return toy_codec.ToyConfig(data=DataConfig(crop=64))
 """
 
 
@@ -83,6 +83,12 @@ def test_another_config_in_the_same_directory_is_refused_by_field(arguments):
 def test_a_name_that_means_nothing_is_refused_before_it_is_saved(arguments, tmp_path):
     with pytest.raises(app.UsageError, match="No optimizer.schedule 'cosin'; there"):
         run(arguments | {"config.optimizer.schedule": "cosin"})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_start_that_the_codec_has_not_is_a_usage_error(arguments, tmp_path):
+    with pytest.raises(app.UsageError, match="--init=klt.*got a ToyConfig"):
+        run(arguments | {"init": "klt"})
     assert not (tmp_path / "run").exists()
 
 
