@@ -13,6 +13,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from hific.files import write_atomically
 from hific.network_config import (
     DecoderConfig,
     DiscriminatorConfig,
@@ -244,9 +245,8 @@ def get_config(preset: str = "hific-lo") -> HificConfig:
 
 
 def save(config: Any, path: pathlib.Path) -> None:
-    """Writes a config as JSON, its kind first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(to_dict(config), indent=2) + "\n")
+    """Writes a config as JSON, its kind first; the file is whole or absent."""
+    write_atomically(path, (json.dumps(to_dict(config), indent=2) + "\n").encode())
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -12,6 +12,8 @@ import rich.console
 import rich.progress
 import tensorflow as tf
 
+from hific.files import write_atomically
+
 
 class Report:
     """Writes a run's log files and shows its progress.
@@ -129,4 +131,4 @@ def _forget_after(path: pathlib.Path, step: int) -> None:
             continue
         if done <= step:
             kept.append(line + "\n")
-    path.write_text("".join(kept))
+    write_atomically(path, "".join(kept).encode())
