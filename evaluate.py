@@ -14,6 +14,7 @@ import sys
 from absl import app, flags, logging
 
 import egic
+from egic import batch
 
 # TensorFlow has to be loaded before app.run: inside, 2.14 starts as version 1.
 from hific import bitstream, lpips, lpips_weights
@@ -48,9 +49,9 @@ def main(argv):
         _measure(pictures, evaluation, out)
     except egic.UnsupportedAlphaError as error:
         raise app.UsageError(str(error)) from error
-    except egic.CodecError as error:
+    except (egic.CodecError, OSError) as error:
         print(f"evaluate.py: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        sys.exit(batch.exit_code_of(error))
 
 
 def _prepare(out: pathlib.Path):

@@ -181,6 +181,15 @@ def test_the_script_exits_with_the_code_of_a_coding_error(tmp_path):
     assert len(rows) == 3  # Those measured before are kept.
 
 
+def test_results_that_cannot_be_written_are_no_traceback(tmp_path):
+    _write_pictures(tmp_path)
+    (tmp_path / "out").write_text("a file, not a folder")
+    done = _run_script(tmp_path, "--baselines=")
+    assert done.returncode == 4
+    assert f"{tmp_path}/out" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_alpha_that_the_model_has_not_is_wrong_usage(tmp_path):
     _write_pictures(tmp_path)
     done = _run_script(tmp_path, "--baselines=", "--alpha=0.5")
