@@ -123,7 +123,7 @@ class TrainingCrops:
     Pictures come in a new order every epoch, each once per epoch. A damaged picture is
     named in the log and replaced by the next one in the collection that can be read,
     so the replacement is the same in every run. Once more than 0.1 % of the collection
-    is damaged, and at least two pictures are, the iterator raises with their names.
+    is damaged (below a thousand pictures: any), the iterator raises with their names.
 
     Decoded pictures are kept in memory until `cache_bytes` are used up; what does not
     fit is decoded each time it is needed.
@@ -246,7 +246,7 @@ class TrainingCrops:
                 _LOG.warning("Skipping damaged picture: %s", error)
             self._bad[index] = str(error)
             bad = list(self._bad.values())
-        if len(bad) > max(1, _BAD_SHARE * len(self._pictures)):
+        if len(bad) > _BAD_SHARE * len(self._pictures):
             raise InvalidImageError(
                 f"{len(bad)} of {len(self._pictures)} training pictures are damaged, "
                 f"more than {_BAD_SHARE:.1%}: " + "; ".join(bad)

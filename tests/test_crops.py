@@ -84,17 +84,28 @@ def test_cached_pictures_are_read_once_and_the_rest_again():
     assert min(times[2:]) >= 5
 
 
-def test_one_damaged_picture_is_replaced_by_the_next_and_named():
-    with crops.TrainingCrops(Numbered(5, bad=(4,)), 5, PLAIN) as batches:
-        for _ in range(3):
-            assert sorted(numbers(next(batches))) == [0, 0, 1, 2, 3]
-        assert batches.bad == ("picture 4: damaged.",)
+def test_a_damaged_picture_is_replaced_by_the_next_and_named():
+    pictures = Numbered(1000, bad=(200,))
+    with crops.TrainingCrops(pictures, 1000, PLAIN) as batches:
+        for _ in range(2):
+            found = [number % 256 for number in numbers(next(batches))]
+            # Of 0 to 999, four are 200 modulo 256 and four are 201.
+            assert (found.count(200), found.count(201)) == (3, 5)
+        assert batches.bad == ("picture 200: damaged.",)
 
 
 def test_more_than_one_in_a_thousand_damaged_pictures_stop_the_run():
     with (
-        crops.TrainingCrops(Numbered(8, bad=(2, 5)), 8, PLAIN) as batches,
-        pytest.raises(InvalidImageError, match="2 of 8.*picture 2.*"),
+        crops.TrainingCrops(Numbered(1999, bad=(2, 5)), 1999, PLAIN) as batches,
+        pytest.raises(InvalidImageError, match="2 of 1999.*picture 2.*"),
+    ):
+        next(batches)
+
+
+def test_one_damaged_picture_of_a_few_is_too_many():
+    with (
+        crops.TrainingCrops(Numbered(8, bad=(5,)), 8, PLAIN) as batches,
+        pytest.raises(InvalidImageError, match="1 of 8.*picture 5"),
     ):
         next(batches)
 
