@@ -178,7 +178,9 @@ def _tiny() -> HificConfig:
     """
     return HificConfig(
         latent_channels=64,
-        encoder=EncoderConfig(filters=(16, 24, 48, 96, 128), input_bias=0.5),
+        encoder=EncoderConfig(
+            filters=(16, 24, 48, 96, 128), input_bias=0.5, latent_gain=8.0
+        ),
         decoder=DecoderConfig(
             filters=128,
             num_residual_blocks=3,
@@ -186,7 +188,7 @@ def _tiny() -> HificConfig:
             output_bias=0.45,
             output_gain=0.2,
         ),
-        hyperprior=HyperpriorConfig(filters=64, initial_scale=1.0),
+        hyperprior=HyperpriorConfig(filters=64, initial_scale=2.0),
         discriminator=DiscriminatorConfig(
             filters=(16, 32, 64, 64), latent_features=4, learning_rate=2e-4
         ),

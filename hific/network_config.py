@@ -13,11 +13,15 @@ class EncoderConfig:
         input_bias: Standard deviation of the first layer's initial biases. 0 in the
             original: then normalisation hides the brightness of a flat area until the
             biases have grown, which costs several hundred steps.
+        latent_gain: Multiplies the last layer's initial kernel. With the original's 1
+            the first latents have a standard deviation of 0.3 and round to nothing;
+            what the decoder never sees, colours first, the rate term then removes.
     """
 
     filters: tuple[int, ...] = (60, 120, 240, 480, 960)
     normalisation: str = "channel"
     input_bias: float = 0.0
+    latent_gain: float = 1.0
 
 
 @dataclasses.dataclass

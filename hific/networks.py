@@ -43,6 +43,7 @@ class Encoder(tf.keras.layers.Layer):
         latent_channels: int = 220,
         norm: LayerMaker = ChannelNorm,
         input_bias: float = 0.0,
+        latent_gain: float = 1.0,
         **kwargs,
     ):
         """Creates the network.
@@ -53,6 +54,7 @@ class Encoder(tf.keras.layers.Layer):
             latent_channels: C.
             norm: Makes a fresh normalisation layer.
             input_bias: Standard deviation of the first layer's initial biases.
+            latent_gain: Multiplies the last layer's initial kernel.
             **kwargs: Passed to Keras (`dtype`, `name`).
         """
         super().__init__(autocast=False, **kwargs)
@@ -73,7 +75,11 @@ class Encoder(tf.keras.layers.Layer):
             self.norms.append(built(norm(dtype=policy), width))
             channels = width
         last = tf.keras.layers.Conv2D(
-            latent_channels, 3, padding="same", dtype=self.variable_dtype
+            latent_channels,
+            3,
+            padding="same",
+            kernel_initializer=scaled_glorot(latent_gain),
+            dtype=self.variable_dtype,
         )
         self.to_latent = built(last, channels)
         self.built = True
@@ -140,10 +146,7 @@ class Decoder(tf.keras.layers.Layer):
             3,
             7,
             padding="same",
-            # Glorot uniform, as everywhere, times the gain.
-            kernel_initializer=tf.keras.initializers.VarianceScaling(
-                output_gain**2, "fan_avg", "uniform"
-            ),
+            kernel_initializer=scaled_glorot(output_gain),
             bias_initializer=tf.constant_initializer(output_bias),
             dtype=self.variable_dtype,
         )
@@ -264,6 +267,11 @@ class HyperSynthesis(tf.keras.layers.Layer):
         return GaussianParameters(mean, scale_index(raw))
 
 
+def scaled_glorot(gain: float) -> tf.keras.initializers.Initializer:
+    """Glorot's uniform initial kernel, as everywhere, times `gain`."""
+    return tf.keras.initializers.VarianceScaling(gain**2, "fan_avg", "uniform")
+
+
 def scale_index(raw_scale: tf.Tensor) -> tf.Tensor:
     """(log max(raw, 0.11) - log 0.11) / 0.12305: where a scale lies in the table.
 
@@ -283,7 +291,12 @@ def build_encoder(config: HificConfig, dtype: str = "float32") -> Encoder:
     part = config.encoder
     norm = choose(NORMALISATIONS, part.normalisation, "normalisation")
     return Encoder(
-        part.filters, config.latent_channels, norm, part.input_bias, dtype=dtype
+        part.filters,
+        config.latent_channels,
+        norm,
+        part.input_bias,
+        part.latent_gain,
+        dtype=dtype,
     )
 
 

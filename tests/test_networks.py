@@ -186,6 +186,11 @@ def test_initial_values_are_the_papers_unless_configured():
     np.testing.assert_allclose(decoder.to_image.bias, np.full(3, 0.45))
     ratio = np.std(decoder.to_image.kernel) / np.std(paper[1].to_image.kernel)
     assert ratio == pytest.approx(0.2, rel=0.1)
+    kernels = [
+        networks.Encoder((64,), 32, latent_gain=gain).to_latent.kernel
+        for gain in (1.0, 8.0)
+    ]
+    assert np.std(kernels[1]) / np.std(kernels[0]) == pytest.approx(8.0, rel=0.05)
 
 
 def one_row(kernel, row):
