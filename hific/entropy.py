@@ -147,36 +147,39 @@ class Prior(tf.Module):
         z_noisy = z_hat if seed is None else z + _noise(z, seed, 0)
         noisy = self._noisy_hyper and seed is not None
         hyper = self.hyper_synthesis(z_noisy if noisy else z_hat)
-        soft_bits, hard_bits = [], []
-
-        def count(residual, index, floor):
-            bits = gaussian_bits(residual, index, floor)
-            return tf.reduce_sum(bits, axis=(1, 2, 3))
-
         slices: list[tf.Tensor] = []
+        residuals, indexes = [], []
 
         def code_slice(i, mean, index):
             if not slices:
                 slices.extend(_slices_like(y, mean))
             residual = slices[i] - mean
-            rounded = tf.round(residual)
-            hard = tf.stop_gradient(rounded)
-            hard_bits.append(count(hard, round_index(index), LEAST_LIKELIHOOD))
-            if seed is None:
-                soft_bits.append(hard_bits[-1])
-            else:
-                noisy_residual = residual + _noise(residual, seed, i + 1)
-                soft_bits.append(count(noisy_residual, index, self.likelihood_floor))
-            return slices[i] + tf.stop_gradient(rounded - residual)
+            residuals.append(residual)
+            indexes.append(index)
+            return slices[i] + tf.stop_gradient(tf.round(residual) - residual)
 
         y_hat = self.walk(hyper, code_slice)
+        # Bits of all slices at once: a graph a tenth as large.
+        residual, index = tf.concat(residuals, -1), tf.concat(indexes, -1)
+        hard_y_bits = _sum_of_bits(
+            tf.stop_gradient(tf.round(residual)), round_index(index), LEAST_LIKELIHOOD
+        )
+        y_bits = hard_y_bits
+        if seed is not None:
+            noisy_residual = residual + _noise(residual, seed, 1)
+            y_bits = _sum_of_bits(noisy_residual, index, self.likelihood_floor)
         return Rate(
             y_hat,
-            tf.add_n(soft_bits),
+            y_bits,
             self.density.bits(z_noisy),
-            tf.add_n(hard_bits),
+            hard_y_bits,
             self.density.bits(tf.stop_gradient(z_hat)),
         )
+
+
+def _sum_of_bits(residual: tf.Tensor, index: tf.Tensor, floor: float) -> tf.Tensor:
+    """`gaussian_bits` summed over each picture, [B]."""
+    return tf.reduce_sum(gaussian_bits(residual, index, floor), axis=(1, 2, 3))
 
 
 def _slices_like(y: tf.Tensor, slice_: tf.Tensor) -> list[tf.Tensor]:

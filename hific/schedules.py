@@ -1,7 +1,7 @@
 """Learning rates by step, as schedules that live inside a Keras optimizer."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -72,7 +72,19 @@ SCHEDULES: Mapping[str, Callable[[float, OptimizerConfig], Callable]] = {
 }
 
 
-def make_optimizer(rate: float, config: OptimizerConfig) -> tf.keras.optimizers.Adam:
+class Adam(tf.keras.optimizers.legacy.Adam):
+    """Adam as one operation for each variable.
+
+    Keras' newer class writes the same update as ten: a full-size step of stage 1 is
+    traced in half the time without it, and is a little faster.
+    """
+
+    def build(self, variables: Sequence[tf.Variable]) -> None:
+        """Creates the slots, which must exist before a step is traced."""
+        self._create_all_weights(variables)
+
+
+def make_optimizer(rate: float, config: OptimizerConfig) -> Adam:
     """Adam with the configured schedule and warm-up inside.
 
     Args:
@@ -85,4 +97,4 @@ def make_optimizer(rate: float, config: OptimizerConfig) -> tf.keras.optimizers.
     schedule = choose(SCHEDULES, config.schedule, "schedule")(rate, config)
     if config.warmup_steps:
         schedule = WarmUp(schedule, config.warmup_steps)
-    return tf.keras.optimizers.Adam(schedule, epsilon=config.epsilon, jit_compile=False)
+    return Adam(schedule, epsilon=config.epsilon)

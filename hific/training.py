@@ -317,13 +317,14 @@ def _optimizers(players: Sequence[Player]) -> dict[str, tf.keras.optimizers.Opti
 
 def _rates(players: Sequence[Player]) -> dict[str, float]:
     """Learning rates of the last step, by player and group."""
-    return {
-        f"{player.name}/learning_rate/{group.name}": float(
-            group.optimizer.learning_rate
-        )
-        for player in players
-        for group in player.groups
-    }
+    rates = {}
+    for player in players:
+        for group in player.groups:
+            rate = group.optimizer.learning_rate
+            if callable(rate):
+                rate = rate(tf.maximum(group.optimizer.iterations - 1, 0))
+            rates[f"{player.name}/learning_rate/{group.name}"] = float(rate)
+    return rates
 
 
 def _pairs(batch: Any, reconstruct: Callable, count: int = 4):

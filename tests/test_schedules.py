@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -10,8 +11,13 @@ def rate(step, **fields):
     variable = tf.Variable(0.0)
     optimizer.build([variable])
     optimizer.iterations.assign(step)
+    expected = optimizer.learning_rate(optimizer.iterations).numpy()
     optimizer.apply_gradients([(tf.constant(1.0), variable)])
-    return optimizer.learning_rate.numpy()  # As used by that step.
+    # Adam's first moments of a gradient of 1 are 0.1 and 0.001, whatever the step.
+    correction = np.sqrt(1 - 0.999 ** (step + 1.0)) / (1 - 0.9 ** (step + 1.0))
+    moved = expected * correction * 0.1 / (np.sqrt(0.001) + 1e-7)
+    assert -variable.numpy() == pytest.approx(moved, rel=1e-4)
+    return expected
 
 
 @pytest.mark.parametrize("step, expected", [(0, 2.0), (9, 2.0), (10, 0.2), (99, 0.2)])

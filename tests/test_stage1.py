@@ -67,5 +67,5 @@ def test_transforms_and_entropy_model_have_rates_of_their_own():
     assert entropy.variables[0] is model.prior.log_scale
     for group in (transforms, entropy):
         group.optimizer.build(group.variables)
-    assert float(transforms.optimizer.learning_rate) == 0.5
-    assert float(entropy.optimizer.learning_rate) == 0.25
+    assert float(transforms.optimizer.learning_rate(0)) == 0.5
+    assert float(entropy.optimizer.learning_rate(0)) == 0.25

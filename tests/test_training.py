@@ -135,7 +135,7 @@ def state(model, players, average):
     optimizers = [group.optimizer for one in players for group in one.groups]
     variables = [*model.variables, *average.shadows.values()]
     return [v.numpy() for v in variables] + [
-        v.numpy() for optimizer in optimizers for v in optimizer.variables
+        v.numpy() for optimizer in optimizers for v in optimizer.variables()
     ]
 
 
