@@ -109,14 +109,7 @@ _TINY = EgicConfig(
     charm=CharmConfig(max_support=4, widths=((64, 48),) * 4),
     rate=_fixed(0.5),
     perceptual_weight=0.0,
-    data=DataConfig(
-        crop=128,
-        scale_min=0.6,
-        scale_max=1.0,
-        scale_probability=0.7,
-        flip=True,
-        colour_probability=0.25,
-    ),
+    data=hific.config.small_crops(),
     optimizer=OptimizerConfig(
         learning_rate=2e-4,
         entropy_learning_rate=1e-3,

@@ -169,6 +169,18 @@ def _paper(config: HificConfig) -> HificConfig:
     return dataclasses.replace(copy.deepcopy(config), rate=rate)
 
 
+def small_crops() -> DataConfig:
+    """How the small models' training crops are cut: varied, from few pictures."""
+    return DataConfig(
+        crop=128,
+        scale_min=0.6,
+        scale_max=1.0,
+        scale_probability=0.7,
+        flip=True,
+        colour_probability=0.25,
+    )
+
+
 def _tiny() -> HificConfig:
     """2.2 M parameters, trained on a CPU in minutes.
 
@@ -201,14 +213,7 @@ def _tiny() -> HificConfig:
             clip_norm=1.0,
             ema_decay=0.998,
         ),
-        data=DataConfig(
-            crop=128,
-            scale_min=0.6,
-            scale_max=1.0,
-            scale_probability=0.7,
-            flip=True,
-            colour_probability=0.25,
-        ),
+        data=small_crops(),
     )
 
 
