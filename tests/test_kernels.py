@@ -32,7 +32,7 @@ def test_every_execution_computes_the_same(execution, operation):
 
 @pytest.mark.parametrize("operation", ["layer_norm", "dense_gelu"])
 def test_written_gradients_are_those_of_the_plain_formula(operation):
-    """To 1e-7: TensorFlow's own GELU has a square root in float32."""
+    """To 1e-6: TensorFlow's own GELU has a square root in float32."""
     values = [tf.cast(value, tf.float64) for value in arguments()[operation]]
 
     def gradients(kernels):
@@ -45,7 +45,7 @@ def test_written_gradients_are_those_of_the_plain_formula(operation):
     for ours, derived in zip(
         gradients(KERNELS["trainable"]), gradients(KERNELS["plain"]), strict=True
     ):
-        np.testing.assert_allclose(ours, derived, rtol=1e-7)
+        np.testing.assert_allclose(ours, derived, rtol=1e-6)
 
 
 def test_layer_norm_divides_by_the_biased_deviation():
