@@ -1,6 +1,6 @@
 r"""Measures a codec on pictures: real files, written, read back and decoded.
 
-    python evaluate.py --model=models/egic --images='/data/kodak/*.png' --out=/tmp/kodak
+    python evaluate.py --model=models/egic --images='/data/kodak/*.png' --out=runs/kodak
 
 Writes to --out: results.csv with a line per picture and codec, summary.json with the
 means, the compressed files, and with --save_images a PNG per picture that shows the

@@ -17,8 +17,7 @@ CodeSlice = Callable[[int, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class SliceNet(tf.Module):
-    """3x3 conv, ReLU, 3x3 conv, ReLU, 3x3 conv; zero padding, [B,h,w,C'] ->
-    [B,h,w,D]."""
+    """Three zero-padded 3x3 convolutions, ReLU between: [B,h,w,C'] -> [B,h,w,D]."""
 
     def __init__(self, inputs: int, widths, outputs: int, init: Initialiser):
         super().__init__()

@@ -22,6 +22,8 @@ from hific.entropy import FactorizedDensity, Prior
 from hific.errors import LimitExceededError, ModelLoadError
 from hific.names import named_variables
 
+RELEASED_STRIDE = 256  # What EGIC's released code pads pictures to.
+
 
 def build_egic(
     config: EgicConfig,
@@ -72,11 +74,13 @@ class System:
         train: (config, precision, seed) -> a model with fresh weights.
         infer: config -> a model for the fastest inference here, weights to be read.
         coding_prior: (config, model) -> the float64 twin of its prior.
+        stride: config -> what pictures are padded to multiples of.
     """
 
     train: Callable[[Any, str, int], CodecModel]
     infer: Callable[[Any], CodecModel]
     coding_prior: Callable[[Any, CodecModel], Prior]
+    stride: Callable[[Any], int]
 
 
 # What building from values of the wrong type or size has been seen to raise.
@@ -96,12 +100,14 @@ SYSTEMS: dict[type, System] = {
         ),
         lambda config: build_egic(config, kernels=fastest(), init=Blank()),
         build_egic_coding_prior,
+        lambda config: RELEASED_STRIDE if config.compatible else transforms.STRIDE,
     ),
     HificConfig: System(
         # Keras and the densities draw from the process' seeds, set for every run.
         lambda config, precision, seed: build_hific(config, precision),
         build_hific,
         build_hific_coding_prior,
+        lambda config: transforms.STRIDE,
     ),
 }
 
@@ -124,11 +130,11 @@ def build_codec(
     model_id: bytes = bytes(4),
 ) -> Codec:
     """A codec around a model whose weights are in place."""
-    prior = SYSTEMS[type(config)].coding_prior(config, model)
+    system = SYSTEMS[type(config)]
+    prior = system.coding_prior(config, model)
     for name in ("hyper_synthesis", "walk"):
         _copy(getattr(model.prior, name), getattr(prior, name))
-    stride = 256 if getattr(config, "compatible", False) else transforms.STRIDE
-    return Codec(model, prior, coding_tables, model_id, stride)
+    return Codec(model, prior, coding_tables, model_id, system.stride(config))
 
 
 def export(workdir: pathlib.Path, out: pathlib.Path, use_ema: bool = True) -> str:

@@ -94,8 +94,7 @@ def _paper(rate_weight: float) -> EgicConfig:
 
 
 def _mse(bits_weight: float) -> EgicConfig:
-    """The MSE-only reimplementation of Fig. 8: MSE + lambda * bits of a 256x256
-    crop."""
+    """The MSE-only models of Fig. 8: MSE + lambda * bits of a 256x256 crop."""
     return EgicConfig(
         rate=_fixed(bits_weight * 256 * 256),
         distortion_weight=1.0,

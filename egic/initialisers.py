@@ -29,8 +29,7 @@ class Initialiser:
         return self.normal(np.sqrt(1.0 / fan_in), shape)
 
     def normal(self, std: float, shape) -> tf.Variable:
-        """Normal of mean 0 and standard deviation `std`, in the unit of the
-        variable."""
+        """Normal of mean 0 and standard deviation `std`."""
         return self._variable(std * self._rng.standard_normal(shape))
 
     def constant(self, value: float, shape) -> tf.Variable:

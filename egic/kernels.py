@@ -98,11 +98,11 @@ def _fused_dense_add(x, kernel, bias, shortcut):
 
 @tf.custom_gradient
 def _lean_layer_norm(x, gamma, beta):
-    """LayerNorm whose gradient is written out, instead of derived operation by
-    operation.
+    """LayerNorm whose gradient is written out, which needs fewer passes.
 
-    With n = (x - mean) / std and u = dy * gamma: dx = (u - mean(u) - n mean(u n)) /
-    std.
+    With n = (x - mean) / std and u = dy * gamma:
+
+        dx = (u - mean(u) - n * mean(u * n)) / std
     """
     mean, variance = tf.nn.moments(x, axes=[-1], keepdims=True)
     scale = tf.math.rsqrt(variance + EPSILON)
@@ -145,7 +145,7 @@ KERNELS: Mapping[str, Kernels] = {
 def fastest() -> str:
     """The key of KERNELS for inference here: "fused" where this build can run it."""
 
-    @tf.function
+    @tf.function(autograph=False)
     def probe():
         x, vector = tf.ones((2, 4)), tf.ones(4)
         return _fused_dense_gelu(

@@ -1,5 +1,4 @@
-"""The four transforms of SwinT-ChARM: image to latent, latent to hyper-latent, and
-back.
+"""The four transforms of SwinT-ChARM: image to latent to hyper-latent, and back.
 
 Every transform halves (or doubles) the resolution four (or two) times, with a stage of
 Swin blocks at each. Weights exist as soon as a transform is made; calling it is a plain
@@ -99,8 +98,7 @@ class HyperAnalysis(tf.Module):
 
 
 class HyperSynthesis(tf.Module):
-    """h_s: z_hat [B, h/4, w/4, channels] to two [B, h, w, C]: mean and scale
-    features."""
+    """h_s: z_hat [B, h/4, w/4, channels] to mean and scale features, [B, h, w, C]."""
 
     def __init__(
         self, config: HyperConfig, latent: int, init: Initialiser, kernels: Kernels

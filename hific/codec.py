@@ -227,8 +227,7 @@ def within_memory(height: int, width: int) -> Iterator[None]:
 
 
 def pad(image: np.ndarray, multiple: int) -> np.ndarray:
-    """Reflects an image [H, W, 3] at its bottom and right up to multiples of
-    `multiple`.
+    """Reflects an image [H, W, 3] below and to the right up to multiples of a number.
 
     A side shorter than its padding is reflected again and again; one pixel is repeated.
     """

@@ -50,8 +50,7 @@ class Coded(NamedTuple):
 
 
 class EntropyCoder:
-    """Codes the latents of one picture with a prior's float64 twin and stored
-    tables."""
+    """Codes one picture's latents with a prior in float64 and stored tables."""
 
     def __init__(self, prior: entropy.Prior, tables: Tables, channels: int):
         """Creates the coder.
@@ -192,8 +191,11 @@ class EntropyCoder:
             return z_symbols, *slices, y_hat, sane
 
     def _walk(self, z_symbols, code_slice):
-        """Runs h_s and the slice walk in float64; `code_slice` gives each slice's
-        symbols.
+        """Runs h_s and the slice walk in float64.
+
+        Args:
+            z_symbols: [1, h/4, w/4, C_z] int32, positions in the tables.
+            code_slice: (i, mean, indexes) -> the symbols of slice i, all [1, h, w, c].
 
         Returns:
             ([slices, h, w, c] indexes, the same of symbols), y_hat [1, h, w, C]

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -5,8 +6,10 @@ import pytest
 
 import egic
 from egic import codec as builder
+from egic.charm import SliceWalk
 from egic.config import PRESETS
-from hific import bitstream
+from egic.initialisers import Blank
+from hific import bitstream, tables
 from hific import codec as codec_module
 from hific.errors import (
     DecodeMismatchError,
@@ -136,12 +139,7 @@ def test_parameters_are_those_of_the_paper(preset, part, count):
 
 
 def test_a_slice_without_support_beyond_five_has_the_counted_parameters():
-    import dataclasses
-
     config = dataclasses.replace(PRESETS["egic"].charm, max_support=5)
-    from egic.charm import SliceWalk
-    from egic.initialisers import Blank
-
     walk = SliceWalk(config, 320, Blank())
     assert sum(v.shape.num_elements() for v in walk.trainable_variables) == 6_665_932
 
@@ -159,10 +157,6 @@ def test_the_compatible_switch_pads_as_released(bundle):
     config = json.loads((folder / "config.json").read_text())
     if "compatible" not in config:
         pytest.skip("a switch of EGIC's codec")
-    import dataclasses
-
-    from hific import tables
-
     compatible = dataclasses.replace(PRESETS["egic-tiny"], compatible=True)
     released = builder.build_codec(compatible, model, tables.build(model.prior.density))
     assert released.latents(picture(100, 300)).shape[1:3] == (16, 32)

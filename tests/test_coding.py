@@ -42,8 +42,11 @@ def test_a_decoder_finds_what_the_encoder_coded(coder, size):
 def test_the_decoded_latent_is_the_symbol_plus_its_mean(coder):
     y = latents(coder, scale=0.6)
     _, coded = coder.encode(y)
-    if not coded.clipped:
-        assert np.abs(coded.y_hat - y.numpy()).max() <= 0.5 + coding.MEAN_GRID
+    last = coder._tables.length[coded.y_indexes] - 1
+    inside = (coded.y_symbols > 0) & (coded.y_symbols < last)
+    inside = np.concatenate(list(inside), axis=-1)
+    assert inside.mean() > 0.1
+    assert np.abs(coded.y_hat - y.numpy())[0, inside].max() <= 0.5 + coding.MEAN_GRID
     # Means lie on a grid that float32 holds exactly.
     assert (
         coded.y_hat / coding.MEAN_GRID == np.rint(coded.y_hat / coding.MEAN_GRID)
@@ -78,10 +81,7 @@ def test_latents_beyond_the_tables_are_clipped_and_counted(coder, value):
     y = latents(coder, scale=0.1).numpy()
     before = coder.encode(tf.constant(y))[1].clipped
     y[0, 3, 5, 0] = value
-    try:
-        stream, coded = coder.encode(tf.constant(y))
-    except NonFiniteError:
-        return  # The hyper-analysis overflowed, which is as good.
+    stream, coded = coder.encode(tf.constant(y))
     assert coded.clipped > before
     assert_same(coder.decode(stream, 8, 12), coded)
 
