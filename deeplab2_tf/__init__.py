@@ -1,0 +1,1 @@
+"""Labelled pictures and semantic segmentation, compatible with DeepLab2 both ways."""
