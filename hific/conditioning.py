@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from hific.layers import LayerMaker, SpectralConv2D, built
+from hific.layers import LayerMaker, built
+from hific.weight_norms import SpectralConv2D
 
 
 class Conditioning(tf.keras.layers.Layer):

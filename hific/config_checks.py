@@ -6,10 +6,11 @@ from typing import Any
 from hific.choices import choose
 from hific.codec import NOISY_HYPER
 from hific.conditioning import CONDITIONINGS
-from hific.layers import NORMALISATIONS, WEIGHT_NORMS
+from hific.layers import NORMALISATIONS
 from hific.losses import ADVERSARIAL_LOSSES
 from hific.rate_control import RATE_TERMS, rate_term
 from hific.schedules import SCHEDULES, make_optimizer
+from hific.weight_norms import WEIGHT_NORMS
 
 CROP_MULTIPLE = 64  # Pixels: 16 for each position of y, 4 of those for one of z.
 

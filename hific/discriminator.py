@@ -7,7 +7,8 @@ import tensorflow as tf
 from hific.choices import choose
 from hific.conditioning import CONDITIONINGS, Conditioning
 from hific.config import HificConfig
-from hific.layers import WEIGHT_NORMS, LayerMaker, SpectralConv2D, built
+from hific.layers import LayerMaker, built
+from hific.weight_norms import WEIGHT_NORMS, SpectralConv2D
 
 
 class PatchDiscriminator(tf.keras.layers.Layer):

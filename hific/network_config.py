@@ -72,7 +72,7 @@ class DiscriminatorConfig:
         strides: One per entry of `filters`.
         conditioning: A key of `hific.conditioning.CONDITIONINGS`.
         latent_features: "concat": channels made of the latent.
-        weight_norm: A key of `hific.layers.WEIGHT_NORMS`.
+        weight_norm: A key of `hific.weight_norms.WEIGHT_NORMS`.
         input_range: Where [0, 255] is mapped to.
         learning_rate: Adam's; times the schedule of the run's optimizer.
         updates: Of D for each of G, each with its own share of the batch.

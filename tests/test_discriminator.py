@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from hific import conditioning, discriminator
 from hific.config import DiscriminatorConfig, HificConfig, get_config
-from hific.layers import WEIGHT_NORMS, SpectralConv2D
+from hific.weight_norms import WEIGHT_NORMS, SpectralConv2D
 
 
 def tiny(**changes):
