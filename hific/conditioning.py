@@ -6,6 +6,7 @@ calls both and knows no more. Concatenation acts at the first, projection at the
 """
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -22,25 +23,29 @@ class Conditioning(tf.keras.layers.Layer):
 
     image_channels = 3
 
-    def enter(self, image: tf.Tensor, latent: tf.Tensor) -> tf.Tensor:
+    def enter(self, image: tf.Tensor, latent: tf.Tensor | None) -> tf.Tensor:
         """What the trunk sees, [B, H, W, image_channels].
 
         Args:
             image: [B, H, W, 3], on the discriminator's scale.
-            latent: [B, h, w, C] quantised, without gradient.
+            latent: [B, h, w, C] quantised, without gradient; None where the
+                conditioning needs none.
         """
         del latent
         return image
 
     def leave(
-        self, logits: tf.Tensor, features: tf.Tensor, latent: tf.Tensor
+        self,
+        logits: tf.Tensor,
+        features: tf.Tensor,
+        latent: tf.Tensor | None,
     ) -> tf.Tensor:
         """The logits that count, like `logits`.
 
         Args:
             logits: [B, h', w', N] of the trunk.
             features: [B, h', w', F], what the last layer made them of.
-            latent: [B, h, w, C] quantised, without gradient.
+            latent: As for `enter`.
         """
         del features, latent
         return logits
@@ -71,18 +76,69 @@ class Concatenation(Conditioning):
         )
 
     def enter(self, image, latent):
-        features = tf.nn.leaky_relu(self.conv(latent), 0.2)
-        features = tf.image.resize(features, tf.shape(image)[1:3], method="nearest")
-        return tf.concat([image, tf.cast(features, image.dtype)], axis=-1)
+        features = _features(self.conv, latent, image)
+        return tf.concat([image, features], axis=-1)
 
 
-def _none(latent_channels, features, convolution, **kwargs) -> Conditioning:
-    del latent_channels, features, convolution
-    return Conditioning(**kwargs)
+class Projection(Conditioning):
+    """Adds to every logit how well features of image and latent agree.
+
+        leave(l, u, y) = l + sum_c u_c * p_c,   p = resize(leaky_relu(conv3x3(y)))
+
+    The same number is added to all logits of a pixel. A softmax does not see it: of
+    EGIC's losses only LabelMix does, which compares logits.
+
+    Source: Table 3 of EGIC (arXiv:2309.03244); Miyato and Koyama 2018,
+    arXiv:1802.05637, for one logit.
+    """
+
+    def __init__(
+        self,
+        latent_channels: int,
+        features: int = 64,
+        convolution: LayerMaker = SpectralConv2D,
+        **kwargs,
+    ):
+        """Creates the layer; `features` are the channels of the trunk's output."""
+        super().__init__(**kwargs)
+        self.conv = built(
+            convolution(features, 3, dtype=self.dtype_policy), latent_channels
+        )
+
+    def leave(self, logits, features, latent):
+        projected = _features(self.conv, latent, features)
+        return logits + tf.reduce_sum(features * projected, axis=-1, keepdims=True)
 
 
-# `DiscriminatorConfig.conditioning` -> (latent_channels, features, convolution, dtype).
+def _features(conv, latent, like) -> tf.Tensor:
+    """Features of the latent, as large as another tensor and of its type."""
+    latent = tf.cast(latent, conv.variable_dtype)
+    features = tf.nn.leaky_relu(conv(latent), 0.2)
+    features = tf.image.resize(features, tf.shape(like)[1:3], method="nearest")
+    return tf.cast(features, like.dtype)
+
+
+class Widths(NamedTuple):
+    """Channels that a conditioning may need to know.
+
+    Attributes:
+        latent: Of y.
+        entering: What "concat" makes of y.
+        trunk: Of the features that the last layer makes logits of.
+    """
+
+    latent: int
+    entering: int
+    trunk: int
+
+
+# `conditioning` of a config -> (widths, convolution, dtype=...) -> conditioning.
 CONDITIONINGS: Mapping[str, Callable[..., Conditioning]] = {
-    "none": _none,
-    "concat": Concatenation,
+    "none": lambda widths, convolution, **kwargs: Conditioning(**kwargs),
+    "concat": lambda widths, convolution, **kwargs: Concatenation(
+        widths.latent, widths.entering, convolution, **kwargs
+    ),
+    "projection": lambda widths, convolution, **kwargs: Projection(
+        widths.latent, widths.trunk, convolution, **kwargs
+    ),
 }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from hific.choices import choose
-from hific.conditioning import CONDITIONINGS, Conditioning
+from hific.conditioning import CONDITIONINGS, Conditioning, Widths
 from hific.config import HificConfig
 from hific.layers import LayerMaker, built
 from hific.weight_norms import WEIGHT_NORMS, SpectralConv2D
@@ -63,7 +63,6 @@ class PatchDiscriminator(tf.keras.layers.Layer):
         low, high = self.input_range
         image = tf.cast(image, self.variable_dtype)
         image = low + image * ((high - low) / 255.0)
-        latent = tf.cast(latent, self.variable_dtype)
         x = self.conditioning.enter(image, latent)
         for conv in self.trunk:
             x = tf.nn.leaky_relu(conv(x), 0.2)
@@ -78,8 +77,9 @@ def build_discriminator(
     part = config.discriminator
     convolution = choose(WEIGHT_NORMS, part.weight_norm, "weight norm")
     make = choose(CONDITIONINGS, part.conditioning, "conditioning")
+    widths = Widths(config.latent_channels, part.latent_features, part.filters[-1])
     return PatchDiscriminator(
-        make(config.latent_channels, part.latent_features, convolution, dtype=dtype),
+        make(widths, convolution, dtype=dtype),
         part.filters,
         part.strides,
         convolution,

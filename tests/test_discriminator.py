@@ -95,3 +95,58 @@ def test_bfloat16_gives_float32_logits():
     critic = discriminator.build_discriminator(tiny(), "mixed_bfloat16")
     logits = critic(tf.zeros((1, 32, 32, 3)), tf.zeros((1, 2, 2, 6)))
     assert logits.dtype == tf.float32
+
+
+@pytest.fixture
+def projection(shared):
+    with np.load(shared / "golden" / "gan" / "projection.npz") as data:
+        return dict(data)
+
+
+def projecting_door(latent_channels, features):
+    door = conditioning.Projection(latent_channels, features, WEIGHT_NORMS["none"])
+    kernel = np.zeros((3, 3, latent_channels, features), np.float32)
+    kernel[1, 1] = np.eye(latent_channels, features)
+    door.conv.kernel.assign(kernel)
+    return door
+
+
+def test_projection_adds_the_inner_product_to_every_logit():
+    door = projecting_door(2, 2)
+    logits = tf.reshape((1.0, 2.0, 3.0), (1, 1, 1, 3))
+    features = tf.reshape((4.0, -3.0), (1, 1, 1, 2))
+    latent = tf.reshape((2.0, -5.0), (1, 1, 1, 2))  # Leaky ReLU: (2, -1).
+    y = door.leave(logits, features, latent)
+    np.testing.assert_allclose(y[0, 0, 0], (12.0, 13.0, 14.0), rtol=1e-6)
+
+
+def test_projection_is_the_originals(projection):
+    door = projecting_door(4, 4)
+    # Undo the leaky ReLU beforehand, as the golden features come after it.
+    latent = projection["latent_prep"]
+    latent = np.where(latent < 0, 5.0 * latent, latent)
+    y = door.leave(projection["logits"], projection["feat"], latent)
+    np.testing.assert_allclose(y, projection["out"], rtol=1e-5, atol=1e-5)
+
+
+def test_latents_are_enlarged_to_the_nearest_neighbour_as_in_the_original(projection):
+    door = projecting_door(4, 4)
+    latent = projection["latent_small"]
+    latent = np.where(latent < 0, 5.0 * latent, latent)
+    ones = np.zeros((2, 8, 8, 4), np.float32)
+    for channel in range(4):
+        features = ones.copy()
+        features[..., channel] = 1.0
+        y = door.leave(np.zeros((2, 8, 8, 1), np.float32), features, latent)
+        expected = projection["latent_nearest_x4"][..., channel]
+        np.testing.assert_allclose(y[..., 0], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_softmax_does_not_see_the_projection(projection):
+    cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits
+    without = cross_entropy(projection["label"], projection["logits"])
+    with_it = cross_entropy(projection["label"], projection["out"])
+    np.testing.assert_allclose(with_it, without, atol=1e-5)
+    np.testing.assert_allclose(
+        tf.reduce_mean(without), projection["ce_without_proj"], rtol=1e-5
+    )

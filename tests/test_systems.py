@@ -112,8 +112,8 @@ def test_the_encoder_learns_nothing_through_the_latent_the_critic_sees():
 def test_real_and_fake_share_one_power_iteration():
     _, critic, (discriminator, _) = make_game()
     calls = []
-    run = critic.to_logits.normalised_kernel
-    critic.to_logits.normalised_kernel = lambda: calls.append(1) or run()
+    run = critic.to_logits.effective_kernel
+    critic.to_logits.effective_kernel = lambda training: calls.append(1) or run(training)
     discriminator.objective(images(), STEP)
     assert len(calls) == 1
 
