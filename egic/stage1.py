@@ -139,9 +139,8 @@ def train(
         steps=settings.steps,
         modules={"model": model},
         average=Average(model, decay) if decay else None,
-        reconstruct=systems.reconstruct(model),
+        occasions=[systems.shown_pairs(model, settings.images_every)],
         log_every=settings.log_every,
-        images_every=settings.images_every,
         checkpoint_every=settings.checkpoint_every,
     )
 

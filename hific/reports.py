@@ -5,7 +5,7 @@ import json
 import math
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import rich.console
@@ -56,14 +56,7 @@ class Report:
         rate = (step - self._logged) / max(now - self._logged_at, 1e-9)
         self._logged, self._logged_at = step, now
         record: dict[str, Any] = {"step": step, "seconds": round(now - self._began, 3)}
-        for name, value in {**values, "steps_per_second": rate}.items():
-            record[name] = value if math.isfinite(value) else None
-        self._lines.write(json.dumps(record) + "\n")
-        self._lines.flush()
-        with self._events.as_default(step):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
-            tf.summary.scalar("steps_per_second", rate)
+        self._write(record, {**values, "steps_per_second": rate})
         self._show(step, rate, values)
 
     def counts(self, **counts: int) -> None:
@@ -73,13 +66,34 @@ class Report:
         for name, value in changed.items():
             self._print(f"{value} steps {name}: loss or gradient was not finite.")
 
-    def images(self, step: int, originals, reconstructions) -> None:
-        """Shows [B, H, W, 3] in [0, 255] side by side, original left."""
-        pairs = tf.concat([originals, reconstructions], axis=2)
-        pairs = tf.cast(tf.clip_by_value(tf.round(pairs), 0.0, 255.0), tf.uint8)
+    def measured(self, step: int, values: Mapping[str, float]) -> None:
+        """Logs what was measured now and then, a validation score for instance."""
+        self._write({"step": step}, values)
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        self._print(f"step {step}/{self._steps}  {shown}")
+
+    def images(self, step: int, title: str, panels: Sequence[tf.Tensor]) -> None:
+        """Shows images side by side in TensorBoard.
+
+        Args:
+            step: Completed steps.
+            title: Names the panels, left to right.
+            panels: Each [B, H, W, 3] in [0, 255].
+        """
+        row = tf.concat([tf.cast(panel, tf.float32) for panel in panels], axis=2)
+        row = tf.cast(tf.clip_by_value(tf.round(row), 0.0, 255.0), tf.uint8)
         with self._events.as_default(step):
-            tf.summary.image("original | reconstruction", pairs, max_outputs=4)
+            tf.summary.image(title, row, max_outputs=len(row))
         self._events.flush()
+
+    def _write(self, record: dict[str, Any], values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            record[name] = value if math.isfinite(value) else None
+        self._lines.write(json.dumps(record) + "\n")
+        self._lines.flush()
+        with self._events.as_default(record["step"]):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
 
     def _show(self, step: int, rate: float, values: Mapping[str, float]) -> None:
         shown = "  ".join(

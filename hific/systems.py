@@ -13,8 +13,9 @@ from hific.choices import choose
 from hific.losses import ADVERSARIAL_LOSSES, mse_255
 from hific.objectives import Terms, psnr
 from hific.rate_control import rate_term
+from hific.reports import Report
 from hific.schedules import make_optimizer
-from hific.training import Group, Player
+from hific.training import Group, Occasion, Player
 
 Lpips = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Critic = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -121,17 +122,22 @@ def transform_and_entropy_groups(model: Any, config: Any) -> Sequence[Group]:
     )
 
 
-def reconstruct(model: Any) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns the traced map from images to what a file of them would show.
+def shown_pairs(model: Any, every: int, count: int = 4) -> Occasion:
+    """The first training images beside what a file of them would show, at intervals.
 
-    [B, H, W, 3] float32 in [0, 255] -> the same, from rounded latents, not clipped.
+    Reconstructions are of rounded latents.
     """
 
     @tf.function(autograph=False)
-    def run(image):
+    def reconstruct(image):
         return model.synthesis(model.prior.rate(model.analysis(image)).y_hat)
 
-    return run
+    def look(report: Report, step: int, batch: Any) -> None:
+        originals = tf.convert_to_tensor(tf.nest.flatten(batch)[0][:count])
+        panels = [originals, reconstruct(originals)]
+        report.images(step, "original | reconstruction", panels)
+
+    return Occasion(every, look)
 
 
 def _check_perceptual(config: Any, lpips: Lpips | None) -> None:

@@ -33,6 +33,20 @@ class Batches(Protocol):
     def close(self) -> None: ...
 
 
+@dataclasses.dataclass(frozen=True)
+class Occasion:
+    """Something to look at while a run goes on: images, a validation score.
+
+    Attributes:
+        every: Steps between two looks; the last step is one too.
+        look: (report, step, batch) -> None; `batch` is the one just trained on, and the
+            report takes what there is to say.
+    """
+
+    every: int
+    look: Callable[[Report, int, Any], None]
+
+
 class Interrupted(Exception):
     """SIGTERM or SIGINT arrived; the run was saved and can be resumed."""
 
@@ -197,9 +211,8 @@ def fit(
     steps: int,
     modules: Mapping[str, tf.Module],
     average: Average | None = None,
-    reconstruct: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    occasions: Sequence[Occasion] = (),
     log_every: int = 50,
-    images_every: int = 1000,
     checkpoint_every: int = 1000,
 ) -> int:
     """Trains until `steps` rounds are done, counting those of earlier runs.
@@ -216,10 +229,8 @@ def fit(
         modules: Name -> networks, all of whose variables are saved; the codec is
             called "model".
         average: Averaged weights, saved beside.
-        reconstruct: Maps images [B, H, W, 3] in [0, 255] to reconstructions; pairs
-            appear in TensorBoard.
-        log_every, images_every, checkpoint_every: In steps. The last step is always
-            logged and saved.
+        occasions: What else is looked at, and how often.
+        log_every, checkpoint_every: In steps. The last step is always logged and saved.
 
     Returns:
         Completed rounds.
@@ -251,10 +262,11 @@ def fit(
                 report.metrics(loop.done, loop.take_metrics() | _rates(players))
                 report.counts(skipped=int(guard.skipped))
                 guard.check()
-            if reconstruct and (last or loop.done % images_every == 0):
-                report.images(loop.done, *_pairs(loop.batch, reconstruct))
             if last or loop.done % checkpoint_every == 0:
                 checkpoints.save(loop.done)
+            for occasion in occasions:
+                if last or loop.done % occasion.every == 0:
+                    occasion.look(report, loop.done, loop.batch)
     if loop.done < steps:
         raise Interrupted(f"Interrupted and saved at step {loop.done} of {steps}.")
     return loop.done
@@ -325,9 +337,3 @@ def _rates(players: Sequence[Player]) -> dict[str, float]:
                 rate = rate(tf.maximum(group.optimizer.iterations - 1, 0))
             rates[f"{player.name}/learning_rate/{group.name}"] = float(rate)
     return rates
-
-
-def _pairs(batch: Any, reconstruct: Callable, count: int = 4):
-    """The first images of a batch beside their reconstructions."""
-    originals = tf.nest.flatten(batch)[0][:count]
-    return originals, reconstruct(tf.convert_to_tensor(originals))

@@ -105,7 +105,7 @@ def test_a_player_without_variables_is_refused():
 # --- The loop -----------------------------------------------------------------------
 
 
-def run(workdir, steps, seed=0, **options):
+def run(workdir, steps, seed=0, more=(), **options):
     """Trains the toy codec; returns it, its players and the average."""
     config = ToyConfig(
         rate=RateConfig(weight=0.1),
@@ -124,7 +124,7 @@ def run(workdir, steps, seed=0, **options):
         steps=steps,
         modules={"model": model},
         average=average,
-        reconstruct=systems.reconstruct(model),
+        occasions=[systems.shown_pairs(model, 1000), *more],
         log_every=2,
         **options,
     )
@@ -205,3 +205,17 @@ def test_a_step_is_traced_once(tmp_path):
         modules={"model": model},
     )
     assert traces == [(2, 32, 32, 3)]
+
+
+def test_occasions_come_at_their_interval_and_at_the_end(tmp_path):
+    seen = []
+
+    def look(report, step, batch):
+        seen.append((step, batch.shape))
+        report.measured(step, {"score": float("nan") if step == 2 else 0.5 * step})
+
+    run(tmp_path, 5, more=[training.Occasion(2, look)])
+    assert seen == [(step, (2, 32, 32, 3)) for step in (2, 4, 5)]
+    lines = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
+    scores = {line["step"]: line["score"] for line in lines if "score" in line}
+    assert scores == {2: None, 4: 2.0, 5: 2.5}
