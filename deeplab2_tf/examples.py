@@ -9,6 +9,9 @@ Six image features and two label features, the latter absent in test splits:
                                        panoptic ids row by row, no header
     image/segmentation/class/format    bytes, "raw"
 
+Cityscapes without instances stores a PNG of semantic ids instead, format "png". It can
+be written here; neither DeepLab2's trainer nor this reader takes it.
+
 The messages are declared here rather than imported from TensorFlow: the processes that
 build records then start in a tenth of a second. The bytes are the same.
 
@@ -78,7 +81,7 @@ def serialize(
     image_format: str,
     height: int,
     width: int,
-    panoptic: np.ndarray | None,
+    label: np.ndarray | bytes | None,
 ) -> bytes:
     """Serializes one picture; equal arguments give equal bytes.
 
@@ -87,7 +90,8 @@ def serialize(
         image: The compressed picture, RGB.
         image_format: "jpeg" or "png".
         height, width: Of the decoded picture, pixels.
-        panoptic: [height, width] integer panoptic ids; None leaves the label out.
+        label: [height, width] integer panoptic ids, or a PNG of semantic ids; None
+            leaves the label out.
 
     Raises:
         ValueError: The format is neither, or the label map has another size.
@@ -105,14 +109,15 @@ def serialize(
         WIDTH: width,
         CHANNELS: 3,
     }
-    if panoptic is not None:
-        if panoptic.shape != (height, width):
+    if isinstance(label, bytes):
+        features |= {LABEL: label, LABEL_FORMAT: b"png"}
+    elif label is not None:
+        if label.shape != (height, width):
             raise ValueError(
-                f"The label map of {name!r} is {panoptic.shape}, its picture "
+                f"The label map of {name!r} is {label.shape}, its picture "
                 f"{(height, width)} (height, width)."
             )
-        features[LABEL] = panoptic.astype("<i4").tobytes()
-        features[LABEL_FORMAT] = b"raw"
+        features |= {LABEL: label.astype("<i4").tobytes(), LABEL_FORMAT: b"raw"}
     return serialize_features(features)
 
 
