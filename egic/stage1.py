@@ -5,15 +5,13 @@ The experiment is the config; `Settings` describes the machine it runs on.
 
 import dataclasses
 import functools
-import json
 import pathlib
 from typing import Any
 
-import hific.config
 from egic import closed_form
 from egic.codec import build_model
 from egic.config import EgicConfig
-from hific import checkpoints, config_checks, systems, training
+from hific import checkpoints, config_checks, run_directory, systems, training
 from hific.averages import Average
 from hific.crops import TrainingCrops
 from hific.pictures import Pictures
@@ -75,26 +73,7 @@ def record(config: Any, workdir: pathlib.Path, steps: int) -> None:
     if config.optimizer.schedule == "cosine" and not config.optimizer.horizon:
         config.optimizer.horizon = steps
     config_checks.check(config)
-    path = workdir / "config.json"
-    if not path.exists():
-        hific.config.save(config, path)
-        return
-    given = json.loads(json.dumps(hific.config.to_dict(config)))
-    different = list(_differences(json.loads(path.read_text()), given))
-    if different:
-        raise ValueError(
-            f"{workdir} holds a run with another config: {'; '.join(different)}. "
-            "Continue it with the same values, or choose another --workdir."
-        )
-
-
-def _differences(saved, given, path: str = ""):
-    if isinstance(saved, dict) and isinstance(given, dict):
-        for name in sorted({*saved, *given}):
-            deeper = f"{path}.{name}" if path else name
-            yield from _differences(saved.get(name), given.get(name), deeper)
-    elif saved != given:
-        yield f"{path} was {saved!r}, now {given!r}"
+    run_directory.record(config, workdir)
 
 
 def train(

@@ -100,13 +100,16 @@ def valid_checkpoints(workdir: pathlib.Path):
             yield prefix
 
 
-def load_weights(workdir: pathlib.Path, model: tf.Module, averaged: bool = True) -> int:
+def load_weights(
+    workdir: pathlib.Path, model: tf.Module, averaged: bool = True, part: str = "model"
+) -> int:
     """Gives a model the weights of a run's newest valid checkpoint.
 
     Args:
         workdir: The run directory.
         model: Built from the run's config; its variables are assigned.
         averaged: Take the averaged weights where the run kept any.
+        part: What the run calls it: "model" for a codec, "discriminator".
 
     Returns:
         The step at which they were saved.
@@ -116,7 +119,7 @@ def load_weights(workdir: pathlib.Path, model: tf.Module, averaged: bool = True)
     """
     for prefix in valid_checkpoints(workdir):
         step = tf.Variable(0, trainable=False, dtype=tf.int64)
-        saved = tf.train.Checkpoint(step=step, model=model)
+        saved = tf.train.Checkpoint(step=step, **{part: model})
         average = None
         if averaged and _has(prefix, "average/"):
             saved.average = average = Average(model)

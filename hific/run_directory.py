@@ -1,0 +1,37 @@
+"""A run directory belongs to one config, the one it was started with."""
+
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import hific.config
+
+
+def record(config: Any, workdir: pathlib.Path) -> None:
+    """Writes config.json to a new run directory, or compares with the one there.
+
+    Raises:
+        ValueError: The directory holds a run with another config; names every field
+            that differs, with both values.
+    """
+    path = workdir / "config.json"
+    if not path.exists():
+        hific.config.save(config, path)
+        return
+    given = json.loads(json.dumps(hific.config.to_dict(config)))
+    different = list(_differences(json.loads(path.read_text()), given))
+    if different:
+        raise ValueError(
+            f"{workdir} holds a run with another config: {'; '.join(different)}. "
+            "Continue it with the same values, or choose another --workdir."
+        )
+
+
+def _differences(saved: Any, given: Any, path: str = "") -> Iterator[str]:
+    if isinstance(saved, dict) and isinstance(given, dict):
+        for name in sorted({*saved, *given}):
+            deeper = f"{path}.{name}" if path else name
+            yield from _differences(saved.get(name), given.get(name), deeper)
+    elif saved != given:
+        yield f"{path} was {saved!r}, now {given!r}"
