@@ -7,6 +7,8 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from deeplab2_tf.conversion import PanopticPng, Picture
+
 
 class Annotation(NamedTuple):
     """What the file says about one picture.
@@ -87,3 +89,23 @@ def read_annotations(
                 "annotations"
             )
     return Annotations(by_picture, ambiguous, sha256)
+
+
+def labelled(
+    name: str, path: str, annotation_dir: str, annotations: Annotations
+) -> Picture:
+    """A picture with its annotation, or with the problem that it has none.
+
+    Args:
+        name: Stored in the record, and what the annotations call it.
+        path: Of the picture, below the root.
+        annotation_dir: Folder of the PNG, below the root.
+        annotations: Of the split.
+    """
+    if name in annotations.ambiguous:
+        return Picture(name, path, problem=annotations.ambiguous[name])
+    annotation = annotations.by_picture.get(name)
+    if annotation is None:
+        return Picture(name, path, problem="no annotation in the annotation file")
+    label = PanopticPng(f"{annotation_dir}/{annotation.file_name}", annotation.segments)
+    return Picture(name, path, label)

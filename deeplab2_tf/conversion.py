@@ -10,7 +10,6 @@ from PIL import Image, ImageOps
 
 from deeplab2_tf import examples, panoptic
 from deeplab2_tf.errors import DataError
-from deeplab2_tf.labels import LabelSet
 
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright.
 # Others, such as 16-bit grey, would be clipped.
@@ -115,25 +114,38 @@ def read_picture(path: pathlib.Path, image_format: str) -> tuple[bytes, int, int
         The file, its height and its width in pixels.
 
     Raises:
+        DataError: See `decode_picture`.
+    """
+    image, as_is = _open_picture(path)
+    if as_is:
+        return path.read_bytes(), image.height, image.width
+    encoded = io.BytesIO()
+    image.save(encoded, image_format)
+    return encoded.getvalue(), image.height, image.width
+
+
+def decode_picture(path: pathlib.Path) -> np.ndarray:
+    """Reads a picture as it is meant to be seen, [H, W, 3] uint8.
+
+    Raises:
         DataError: It is missing, damaged, neither JPEG nor PNG, or of a kind that has
             no 8-bit RGB equivalent.
     """
+    return np.asarray(_open_picture(path)[0])
+
+
+def _open_picture(path: pathlib.Path) -> tuple[Image.Image, bool]:
+    """Returns the picture, RGB and upright, and whether its file already is so."""
     try:
-        data = path.read_bytes()
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+        with Image.open(path, formats=("JPEG", "PNG")) as image:
             image.load()
-            orientation = image.getexif().get(_ORIENTATION, 1)
-            if image.mode == "RGB" and orientation == 1:
-                return data, image.height, image.width
             if image.mode not in ("RGB", *_CONVERTIBLE):
                 raise ValueError(f"mode {image.mode!r} does not fit into 8-bit RGB")
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-            upright.info.clear()
-            encoded = io.BytesIO()
-            upright.save(encoded, image_format)
+            as_is = image.mode == "RGB" and image.getexif().get(_ORIENTATION, 1) == 1
+            upright = image if as_is else ImageOps.exif_transpose(image).convert("RGB")
     except panoptic.PILLOW_ERRORS as error:
         raise DataError(str(path), f"no readable picture: {error}") from error
-    return encoded.getvalue(), upright.height, upright.width
+    return upright, as_is
 
 
 def _panoptic_label(

@@ -148,10 +148,12 @@ def _find(patterns: Sequence[str]) -> tuple[pathlib.Path, ...]:
 
 def _scan(path: pathlib.Path) -> _File:
     """Walks over the frames of a file, reading only their headers."""
-    offsets, lengths, problem = [], [], ""
+    offsets: list[int] = []
+    lengths: list[int] = []
+    problem = ""
     size, position = path.stat().st_size, 0
     header = shards.HEADER.size
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         while position < size:
             file.seek(position)
             data = file.read(header)
