@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image, ImageOps
 
 from deeplab2_tf import autoaugment
 from deeplab2_tf.autoaugment import OPERATIONS, POLICIES, Draws, augment
@@ -76,8 +77,6 @@ def test_sharpness_blurs_all_but_the_border():
 
 @both_ways
 def test_equalize_flattens_each_channel_as_pillow_does(run):
-    from PIL import Image, ImageOps
-
     image = np.random.default_rng(3).normal(90, 25, (40, 50, 3))
     image = np.clip(image, 0, 255).astype(np.uint8)
     image[..., 2] = 7  # One value: Pillow leaves the channel alone.

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from deeplab2_tf import autoaugment, geometry, labels, preprocessing
 from deeplab2_tf.config import DataConfig
+from tests.fixed_draws import fixed_draws
 from tests.in_tf_data import both_ways, eagerly, in_dataset
 from tests.toy_panoptic import toy_map
 
@@ -24,16 +25,6 @@ def picture(height, width, seed=0):
 def train(config, label_set=COCO):
     return lambda image, panoptic, seed: preprocessing.train_sample(
         image, panoptic, config, label_set, seed
-    )
-
-
-def fixed(scale=1.0, pad=(0.0, 0.0), crop=(0.0, 0.0), flip=1.0):
-    return preprocessing.Draws(
-        scale=tf.constant(scale, tf.float32),
-        autoaugment=autoaugment.draw(tf.constant([0, 0])),
-        pad=tf.constant(pad, tf.float32),
-        crop=tf.constant(crop, tf.float32),
-        flip=tf.constant(flip, tf.float32),
     )
 
 
@@ -108,11 +99,37 @@ def test_one_trace_serves_pictures_of_all_sizes_with_static_shapes():
     ]
 
 
+def test_validation_shapes_are_static_but_for_the_original_size():
+    config = DataConfig(eval_crop=(640, 640))
+
+    def sample(image, panoptic):
+        return preprocessing.eval_sample(image, panoptic, config, COCO)
+
+    shapes = tf.function(sample).get_concrete_function(
+        tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((None, None), tf.int32)
+    )
+    shapes = {k: v.as_list() for k, v in shapes.output_shapes.items()}
+    assert shapes.pop("image") == [640, 640, 3]
+    assert shapes.pop("size") == [2]
+    assert shapes.pop("semantic_raw") == [None, None]
+    assert len(shapes) == 4 and all(one == [640, 640] for one in shapes.values())
+
+
+def test_a_policy_rounds_pixels_down_even_where_no_step_happens():
+    image = np.full((6, 5, 3), 10.9, np.float32)
+    config = DataConfig(**NO_RESIZE, crop=(6, 5), autoaugment=POLICY)
+    never = autoaugment.Draws(row=tf.constant(0.0), steps=tf.constant([0.9, 0.9]))
+    draws = fixed_draws()._replace(autoaugment=never)
+    panoptic = np.zeros((6, 5), np.int32)
+    sample = preprocessing.apply(image, panoptic, draws, config, COCO)
+    assert (sample["image"].numpy() == 10).all()
+
+
 @both_ways
 def test_a_picture_that_needs_nothing_is_only_cut_and_mirrored(run):
     image, panoptic = picture(12, 10)
     config = DataConfig(**NO_RESIZE, crop=(6, 5))
-    draws = fixed(crop=(0.99, 0.5), flip=0.5)  # Offsets 6 of 7, 3 of 6.
+    draws = fixed_draws(crop=(0.99, 0.5), flip=0.5)  # Offsets 6 of 7, 3 of 6.
     sample = run(
         lambda *one: preprocessing.apply(*one, draws, config, COCO), image, panoptic
     )
@@ -125,7 +142,7 @@ def test_a_picture_that_needs_nothing_is_only_cut_and_mirrored(run):
 def test_mirroring_can_be_switched_off():
     image, panoptic = picture(6, 5)
     config = DataConfig(**NO_RESIZE, crop=(6, 5), flip=False)
-    sample = preprocessing.apply(image, panoptic, fixed(flip=0.0), config, COCO)
+    sample = preprocessing.apply(image, panoptic, fixed_draws(flip=0.0), config, COCO)
     np.testing.assert_array_equal(sample["image"], image)
 
 
@@ -133,7 +150,7 @@ def test_padding_is_grey_and_void_around_the_drawn_place():
     image = np.zeros((4, 5, 3), np.uint8)
     panoptic = np.full((4, 5), 7000, np.int32)
     config = DataConfig(**NO_RESIZE, crop=(8, 5))
-    draws = fixed(pad=(0.5, 0.9))  # Row 2 of 4; nothing to the left.
+    draws = fixed_draws(pad=(0.5, 0.9))  # Row 2 of 4; nothing to the left.
     sample = preprocessing.apply(image, panoptic, draws, config, CITYSCAPES)
     rows = np.array([0, 0, 1, 1, 1, 1, 0, 0], bool)
     assert (sample["image"].numpy() == np.where(rows, 0, 127.5)[:, None, None]).all()
@@ -152,7 +169,7 @@ def test_pixel_weights_are_chosen_by_name(pixel_weights, heavy):
         small_instance_threshold=13,
     )
     image = np.zeros((8, 10, 3), np.uint8)
-    sample = preprocessing.apply(image, toy_map(), fixed(), config, COCO)
+    sample = preprocessing.apply(image, toy_map(), fixed_draws(), config, COCO)
     weights = sample["weights"].numpy()
     assert (weights == 3).sum() == heavy
     assert (weights == 1).sum() == 80 - heavy
@@ -228,96 +245,3 @@ def test_predictions_return_to_the_size_of_the_picture(run):
     result = run(preprocessing.undo_preprocessing, predicted, (5, 7), (9, 13))
     assert result[0].tolist() == [0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
     assert (result[:, 0] // 7).tolist() == [0, 1, 1, 2, 2, 3, 3, 4, 4]
-
-
-def test_undoing_is_deeplab2s(shared):
-    golden = np.load(shared / "golden/deeplab2/layers.npz")
-    result = preprocessing.undo_preprocessing(
-        tf.constant(golden["undo_in"][0]), golden["undo_crop"], golden["undo_out_size"]
-    )
-    np.testing.assert_array_equal(result, golden["undo_out"][0])
-
-
-@both_ways
-def test_the_toy_validation_sample_is_deeplab2s(shared, run):
-    golden = np.load(shared / "golden/deeplab2/sample_toy_coco_eval.npz")
-    np.testing.assert_array_equal(toy_map(), golden["label"])
-    config = DataConfig(
-        **NO_RESIZE,
-        eval_crop=(8, 10),
-        small_instance_threshold=int(golden["threshold"]),
-        small_instance_weight=float(golden["weight"]),
-    )
-    sample = run(
-        lambda *one: preprocessing.eval_sample(*one, config, COCO),
-        golden["image_in"],
-        golden["label"],
-    )
-    keys = {"semantic": "semantic_gt", "weights": "semantic_loss_weight"}
-    keys |= {"crowd": "is_crowd_gt", "panoptic": "panoptic_gt"}
-    keys |= {"semantic_raw": "semantic_raw", "size": "size_raw"}
-    for ours, key in keys.items():
-        np.testing.assert_array_equal(sample[ours], golden[f"out_{key}"], err_msg=key)
-    np.testing.assert_allclose(sample["image"], golden["out_image"], atol=1e-3)
-
-
-@pytest.fixture(scope="module")
-def real(shared):
-    """A picture with its panoptic map, and what DeepLab2 made of both."""
-    folder = shared / "golden/deeplab2"
-    path = shared / "data/coco_panoptic_sample/input_images/000000142238.jpg"
-    image = tf.io.decode_image(path.read_bytes(), expand_animations=False)
-    panoptic = np.load(folder / "coco_sample_panoptic_labels.npz")
-    return (
-        image.numpy(),
-        panoptic["142238_crowd_ignore_1"],
-        np.load(folder / "sample_coco142238.npz"),
-    )
-
-
-@both_ways
-@pytest.mark.parametrize("case", ["a", "b", "c"])
-def test_training_samples_are_deeplab2s_given_its_draws(real, run, case):
-    image, panoptic, golden = real
-    fractions = golden[f"{case}_pad_offset_hw_crop_offset_hw_fraction"]
-    draws = fixed(
-        scale=golden[f"{case}_scale"],
-        pad=fractions[:2],
-        crop=fractions[2:],
-        flip=0.5 if golden[f"{case}_flip"] else 0.75,
-    )
-    sample = run(
-        lambda *one: preprocessing.apply(*one, draws, DataConfig(), COCO),
-        image,
-        panoptic,
-    )
-    keys = {"semantic": "semantic_gt", "panoptic": "panoptic_gt"}
-    keys |= {"weights": "semantic_loss_weight"}
-    for ours, key in keys.items():
-        expected = golden[f"{case}_{key}"]
-        np.testing.assert_array_equal(sample[ours], expected, err_msg=key)
-    result = sample["image"]
-    for name, part in [("8x8", result[::32, ::32]), ("row0", result[0, ::16])]:
-        expected = golden[f"{case}_image_{name}"]
-        np.testing.assert_allclose(part, expected, atol=0.01, err_msg=name)
-    np.testing.assert_allclose(
-        result.sum(axis=(0, 1), dtype=np.float64),
-        golden[f"{case}_image_sum_per_channel"],
-        rtol=1e-6,
-    )
-
-
-@both_ways
-def test_validation_samples_are_deeplab2s(real, run):
-    image, panoptic, golden = real
-    sample = run(
-        lambda *one: preprocessing.eval_sample(*one, DataConfig(), COCO),
-        image,
-        panoptic,
-    )
-    keys = {"semantic": "semantic_gt", "weights": "semantic_loss_weight"}
-    for ours, key in (keys | {"semantic_raw": "semantic_raw"}).items():
-        np.testing.assert_array_equal(sample[ours], golden[f"eval_{key}"], err_msg=key)
-    np.testing.assert_allclose(
-        sample["image"][::80, ::80], golden["eval_image_8"], atol=0.01
-    )
