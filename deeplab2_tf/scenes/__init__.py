@@ -1,0 +1,1 @@
+"""Painted scenes with exact labels; `deeplab2_tf.synthetic` is their data set."""
