@@ -188,9 +188,8 @@ def _values(feature: Any) -> Any:
 
 def _only(present: Mapping[str, Any], key: str, kind: type, where: str) -> Any:
     if key not in present:
-        raise DataError(
-            where, f"no feature {key!r}; there are {', '.join(sorted(present))}."
-        )
+        known = ", ".join(sorted(present)) or "none"
+        raise DataError(where, f"no feature {key!r}; there are {known}.")
     if not isinstance(present[key], kind):
         raise DataError(
             where, f"feature {key!r} must be a single value of type {kind.__name__}."

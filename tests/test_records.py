@@ -1,0 +1,191 @@
+import concurrent.futures
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from deeplab2_tf import examples, labels, shards
+from deeplab2_tf.errors import DataError
+from deeplab2_tf.records import RecordFiles
+
+COCO = labels.load("coco_panoptic")
+CITYSCAPES = labels.load("cityscapes_panoptic")
+IMAGE = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+PANOPTIC = np.array([[257, 0, 29952], [20481, 257, 258]])
+
+
+def png(image=IMAGE) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()
+
+
+def record(name="a", image=None, size=(2, 3), label=PANOPTIC) -> bytes:
+    return examples.serialize(name, image or png(), "png", *size, label)
+
+
+def write(folder, *files):
+    for number, records in enumerate(files):
+        name = shards.shard_name("train", number, len(files))
+        shards.write_shard(folder / name, records)
+    return str(folder / "train-*.tfrecord")
+
+
+def test_records_are_found_in_the_order_of_the_files(tmp_path):
+    pattern = write(tmp_path, [record("a"), record("b")], [], [record("c")], [])
+    files = RecordFiles(pattern, COCO)
+    assert len(files) == 3
+    assert files.problems == ()
+    assert [files.read(index).name for index in (2, 0, 1)] == ["c", "a", "b"]
+    assert files.name(2) == str(tmp_path / "train-00002-of-00004.tfrecord: record 0")
+
+
+def test_pictures_and_labels_come_back(tmp_path):
+    picture = RecordFiles(write(tmp_path, [record()]), COCO).read(0)
+    assert picture.image.dtype == np.uint8
+    assert picture.panoptic.dtype == np.int32
+    np.testing.assert_array_equal(picture.image, IMAGE)
+    np.testing.assert_array_equal(picture.panoptic, PANOPTIC)
+
+
+def test_many_threads_read_what_one_reads(tmp_path):
+    records = [record(str(number)) for number in range(20)]
+    files = RecordFiles(write(tmp_path, records[:7], records[7:]), COCO)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        names = [one.name for one in pool.map(files.read, range(20))]
+    assert names == [str(number) for number in range(20)]
+
+
+def test_indices_outside_are_refused(tmp_path):
+    files = RecordFiles(write(tmp_path, [record()]), COCO)
+    for index in (1, -1):
+        with pytest.raises(IndexError, match=f"No record {index}; there are 1"):
+            files.read(index)
+
+
+@pytest.mark.parametrize("cut", [1, 11, 15, 100])
+def test_a_file_cut_off_keeps_the_records_before(tmp_path, cut):
+    pattern = write(tmp_path, [record("a"), record("b")], [record("c")])
+    path = tmp_path / "train-00000-of-00002.tfrecord"
+    second = len(shards.frame(record("a")))
+    path.write_bytes(path.read_bytes()[: second + cut])
+    files = RecordFiles(pattern, COCO)
+    assert [files.read(index).name for index in range(len(files))] == ["a", "c"]
+    (problem,) = files.problems
+    assert "00000-of-00002.tfrecord: cut off in " in problem
+    assert f"at byte {second}; the 1 records before it" in problem
+    assert f"{cut} of {second + cut} bytes are not" in problem
+
+
+def flip(path, position):
+    data = bytearray(path.read_bytes())
+    data[position] ^= 0x10
+    path.write_bytes(data)
+
+
+def test_a_damaged_length_loses_the_rest_of_its_file_only(tmp_path):
+    pattern = write(tmp_path, [record("a"), record("b"), record("c")], [record("d")])
+    path = tmp_path / "train-00000-of-00002.tfrecord"
+    flip(path, len(shards.frame(record("a"))) + 2)
+    files = RecordFiles(pattern, COCO)
+    assert [files.read(index).name for index in range(len(files))] == ["a", "d"]
+    assert "no TFRecord header" in files.problems[0]
+
+
+def test_a_damaged_record_spoils_no_other(tmp_path):
+    pattern = write(tmp_path, [record("a"), record("b"), record("c")])
+    frame = len(shards.frame(record("a")))
+    flip(tmp_path / "train-00000-of-00001.tfrecord", frame + 40)
+    files = RecordFiles(pattern, COCO)
+    assert (len(files), files.problems) == (3, ())
+    assert [files.read(index).name for index in (0, 2)] == ["a", "c"]
+    with pytest.raises(DataError, match="tfrecord: record 1: checksum of its"):
+        files.read(1)
+
+
+def test_a_file_that_vanishes_is_a_data_error(tmp_path):
+    files = RecordFiles(write(tmp_path, [record()]), COCO)
+    (tmp_path / "train-00000-of-00001.tfrecord").unlink()
+    with pytest.raises(DataError, match="record 0: cannot be read: .*No such file"):
+        files.read(0)
+
+
+TURNED = np.zeros((3, 2, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "stored, label_set, reason",
+    [
+        (record(label=None), COCO, "no label. Is it of a test split"),
+        (record(image=b"\xff\xd8\xff no jpeg"), COCO, "does not decode"),
+        (record(image=png()[:-20]), COCO, "does not decode"),
+        (record(image=png(TURNED)), COCO, "picture is 3 x 2, the record says 2 x 3"),
+        (record(label=PANOPTIC + 256 * 100), COCO, "ids 180, 217 are neither"),
+        (record(label=-PANOPTIC), COCO, "ids -117, .* are neither classes of coco"),
+        (record(), CITYSCAPES, "semantic ids 20, 29 .* label_divisor is 1000"),
+        (record(label=b"\x89PNG123"), COCO, "semantic-only records are not supported"),
+        (b"", COCO, "no feature 'image/encoded'; there are"),
+    ],
+)
+def test_records_that_cannot_be_used_are_refused_by_name(
+    tmp_path, stored, label_set, reason
+):
+    files = RecordFiles(write(tmp_path, [record(), stored]), label_set)
+    with pytest.raises(DataError, match=f"00000-of-00001.tfrecord: record 1.*{reason}"):
+        files.read(1)
+
+
+def test_pictures_decode_to_tensorflows_pixels(tmp_path):
+    random = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(random).save(file, "JPEG", quality=60)
+    label = np.full((24, 40), 256)
+    jpeg = examples.serialize("a", file.getvalue(), "jpeg", 24, 40, label)
+    picture = RecordFiles(write(tmp_path, [jpeg]), COCO).read(0)
+    expected = tf.io.decode_jpeg(file.getvalue(), channels=3)
+    np.testing.assert_array_equal(picture.image, expected)
+
+
+def test_no_file_and_no_record_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="No TFRecord files at '.*/val-"):
+        RecordFiles(str(tmp_path / "val-*"), COCO)
+    with pytest.raises(ValueError, match="No record in 2 files, 2 of them empty"):
+        RecordFiles(write(tmp_path, [], []), COCO)
+
+
+def test_a_compressed_file_is_recognised(tmp_path):
+    path = str(tmp_path / "a.tfrecord")
+    with tf.io.TFRecordWriter(path, "GZIP") as writer:
+        writer.write(record())
+    with pytest.raises(ValueError, match=r"no TFRecord header \(or a compressed file"):
+        RecordFiles(path, COCO)
+
+
+@pytest.mark.parametrize(
+    "name, label_set, names",
+    [
+        ("coco_toy_train", COCO, ["000000000001", "000000000002", "000000000003"]),
+        ("coco_toy_val", COCO, ["000000000001"]),
+        ("cityscapes_toy_train", CITYSCAPES, ["aachen_000000_000019"]),
+    ],
+)
+def test_deeplab2s_own_shards_are_read(shared, name, label_set, names):
+    pattern = str(shared / f"golden/deeplab2/upstream_{name}-*.tfrecord")
+    files = RecordFiles(pattern, label_set)
+    assert files.problems == ()
+    assert [files.read(index).name for index in range(len(files))] == names
+    picture = files.read(0)
+    assert picture.image.shape == (*picture.panoptic.shape, 3)
+    if label_set is COCO:
+        golden = np.load(shared / "golden/deeplab2/coco_toy_panoptic.npz")
+        np.testing.assert_array_equal(picture.panoptic, golden["crowd_ignored"])
+    else:
+        assert set(np.unique(picture.panoptic)) == {7000, 11001, 13001, 255000}
+
+
+def test_deeplab2s_test_split_has_no_labels(shared):
+    pattern = str(shared / "golden/deeplab2/upstream_coco_toy_test-*.tfrecord")
+    with pytest.raises(DataError, match="no label. Is it of a test split"):
+        RecordFiles(pattern, COCO).read(0)
