@@ -8,7 +8,12 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Where the name to import is not that of the distribution.
-DISTRIBUTION = {"PIL": "pillow", "absl": "absl-py", "skimage": "scikit-image"}
+DISTRIBUTION = {
+    "PIL": "pillow",
+    "absl": "absl-py",
+    "google": "protobuf",
+    "skimage": "scikit-image",
+}
 
 
 def _names(requirements: str) -> set[str]:
