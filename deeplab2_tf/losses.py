@@ -17,9 +17,8 @@ def _count(kept: tf.Tensor) -> tf.Tensor:
 
 
 # What the sum over the kept pixels, [B, m], is divided by, [B]. "nonzero" is
-# DeepLab2's: neither void pixels count nor those that are exactly
-# right. "all_pixels" is OASIS's, whose class weights add up to the number of
-# pixels.
+# DeepLab2's: neither void pixels count nor those that are exactly right. "all_pixels"
+# is OASIS's, whose class weights add up to the number of pixels.
 REDUCTIONS: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "nonzero": _count_nonzero,
     "all_pixels": _count,
