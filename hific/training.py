@@ -254,6 +254,7 @@ def fit(
         Report(workdir, int(step), steps) as report,
         Signals() as signals,
     ):
+        saved = int(step)
         loop = _Loop(players, round_, step, batches)
         while loop.done < steps and not signals.received:
             loop.advance()
@@ -264,9 +265,12 @@ def fit(
                 guard.check()
             if last or loop.done % checkpoint_every == 0:
                 checkpoints.save(loop.done)
+                saved = loop.done
             for occasion in occasions:
                 if last or loop.done % occasion.every == 0:
                     occasion.look(report, loop.done, loop.batch)
+        if saved < loop.done:  # The signal came after `last` was asked.
+            checkpoints.save(loop.done)
     if loop.done < steps:
         raise Interrupted(f"Interrupted and saved at step {loop.done} of {steps}.")
     return loop.done

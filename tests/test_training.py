@@ -219,3 +219,12 @@ def test_occasions_come_at_their_interval_and_at_the_end(tmp_path):
     lines = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
     scores = {line["step"]: line["score"] for line in lines if "score" in line}
     assert scores == {2: None, 4: 2.0, 5: 2.5}
+
+
+def test_a_signal_during_an_occasion_saves_the_step_it_came_in(tmp_path):
+    def look(report, step, batch):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(training.Interrupted, match="saved at step 2 of 6"):
+        run(tmp_path, 6, more=[training.Occasion(2, look)], checkpoint_every=100)
+    assert (tmp_path / "checkpoints" / "ckpt-2.ok").exists()
