@@ -1,0 +1,1 @@
+"""Segmentation networks: ResNet-50, ASPP and the decoders of DeepLab2."""
