@@ -277,14 +277,11 @@ class LayerNormConv2D(tf.keras.layers.Layer):
 
 
 def _plain_convolution(filters, kernel_size, strides=1, **kwargs):
-    return tf.keras.layers.Conv2D(
-        filters,
-        kernel_size,
-        strides,
-        padding="same",
-        kernel_initializer=tf.keras.initializers.RandomNormal(stddev=0.02),
-        **kwargs,
-    )
+    kwargs.setdefault("padding", "same")
+    if "kernel_initializer" not in kwargs:
+        normal = tf.keras.initializers.RandomNormal(stddev=0.02)
+        kwargs["kernel_initializer"] = normal
+    return tf.keras.layers.Conv2D(filters, kernel_size, strides, **kwargs)
 
 
 # Name in a config -> (filters, kernel_size, strides) -> convolution of a discriminator.

@@ -8,7 +8,7 @@ from egic import diff_augment
 from egic.discriminators import projected
 from egic.discriminators.efficientnet_lite4 import STAGES, EfficientNetLite4
 from hific.conditioning import Concatenation, Conditioning, Projection
-from hific.weight_norms import TrainingSpectralConv2D
+from hific.weight_norms import WEIGHT_NORMS, TrainingSpectralConv2D
 
 NARROW = [stage._replace(filters=4, repeats=1) for stage in STAGES]
 FREE = (Conditioning(),) * 4
@@ -139,3 +139,9 @@ def test_a_seed_augments_the_image_on_its_own_scale():
 def test_channels_that_cannot_be_added_are_refused():
     with pytest.raises(ValueError, match=r"channels \(3, 4, 4, 6\)"):
         pyramid_of(channels=(3, 4, 4, 6))
+
+
+@pytest.mark.parametrize("norm", ["spectral", "spectral_training", "weight", "none"])
+def test_the_norm_is_a_choice(norm):
+    judge = projected.MiniDiscriminator(3, (4, 5), WEIGHT_NORMS[norm])
+    assert judge(tf.zeros((1, 32, 32, 3))).shape == (1, 5, 5, 1)

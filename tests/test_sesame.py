@@ -7,7 +7,7 @@ import tensorflow as tf
 from egic.discriminators import sesame
 from hific.conditioning import Concatenation, Conditioning, Projection
 from hific.losses import ADVERSARIAL_LOSSES
-from hific.weight_norms import TrainingSpectralConv2D
+from hific.weight_norms import WEIGHT_NORMS, TrainingSpectralConv2D
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +163,10 @@ def test_what_it_cannot_do_is_refused():
         narrow(Projection(3, 4, TrainingSpectralConv2D))
     with pytest.raises(ValueError, match="pass labels="):
         narrow()(tf.zeros((1, 32, 32, 3)))
+
+
+@pytest.mark.parametrize("norm", ["spectral", "spectral_training", "weight", "none"])
+def test_the_norm_is_a_choice(norm):
+    critic = narrow(convolution=WEIGHT_NORMS[norm])
+    maps = critic(tf.zeros((1, 32, 32, 3)), labels=tf.zeros((1, 32, 32), tf.int32))
+    assert [one.shape[1] for one in maps] == [7, 5]

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from egic.discriminators import unet
 from hific.conditioning import Concatenation, Conditioning, Projection
-from hific.weight_norms import TrainingSpectralConv2D
+from hific.weight_norms import WEIGHT_NORMS, TrainingSpectralConv2D
 
 KINDS = {"down_first": unet.FirstBlock, "down": unet.DownBlock, "up": unet.UpBlock}
 PARTS = {"conv1": "conv_0", "conv2": "conv_1", "conv_sc": "shortcut"}
@@ -139,3 +139,9 @@ def test_sizes_that_do_not_fit_are_refused():
         narrow()(an_image(side=6))
     with pytest.raises(ValueError, match=r"up \(=\(4,\)\) must be as many"):
         narrow(up=(4,))
+
+
+@pytest.mark.parametrize("norm", ["spectral", "spectral_training", "weight", "none"])
+def test_the_norm_is_a_choice(norm):
+    critic = narrow(convolution=WEIGHT_NORMS[norm])
+    assert critic(an_image()).local.shape == (1, 4, 4, 1)
