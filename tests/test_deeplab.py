@@ -138,6 +138,17 @@ def test_logits_are_as_large_as_the_picture_and_train_everything(decoder):
     assert all(gradient is not None for gradient in gradients)
 
 
+def test_logits_start_near_zero_and_kernels_as_wide_as_he_has_them():
+    plan = dataclasses.replace(PLAN, head_filters=500)
+    decoder = tiny(40, decoder=plan).decoder
+    assert np.std(decoder.to_logits.kernel) == pytest.approx(0.0088, rel=0.05)
+    pointwise = decoder.head.convs[0].pointwise.conv.kernel  # [1, 1, 5, 500]
+    assert np.std(pointwise) == pytest.approx((2 / 5) ** 0.5, rel=0.1)
+    depthwise = decoder.head.convs[0].depthwise.conv.depthwise_kernel  # [5, 5, 5, 1]
+    limit = (6 / (25 * 5 + 25)) ** 0.5
+    assert 0.8 * limit < np.abs(depthwise).max() <= limit
+
+
 def test_sides_that_the_strides_do_not_divide_are_kept():
     assert tiny()(pictures(1, 71)).shape == (1, 71, 71, 3)
 

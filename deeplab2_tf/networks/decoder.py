@@ -1,7 +1,8 @@
 """Decoders: encoder endpoints -> logits at the stride of the finest one used."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -43,6 +44,7 @@ class DecoderPlan:
         fusions: In the order in which they are applied.
         head_filters: Channels of the separable convolutions before the logits.
         head_kernels: Their sides; empty for none.
+        start: Makes the initializer of the layer that gives the logits.
     """
 
     aspp: int = 256
@@ -51,11 +53,16 @@ class DecoderPlan:
     fusions: tuple[FusionPlan, ...] = (FusionPlan("res3", 64), FusionPlan("res2", 32))
     head_filters: int = 256
     head_kernels: tuple[int, ...] = (5,)
+    start: Callable[[], tf.keras.initializers.Initializer] = functools.partial(
+        tf.keras.initializers.TruncatedNormal, stddev=0.01
+    )
 
 
 PANOPTIC_DEEPLAB = DecoderPlan()
 DEEPLAB_V3_PLUS = DecoderPlan(
-    fusions=(FusionPlan("res2", 48, kernels=(3, 3)),), head_kernels=()
+    fusions=(FusionPlan("res2", 48, kernels=(3, 3)),),
+    head_kernels=(),
+    start=tf.keras.initializers.HeNormal,
 )
 
 # Name in a config -> plan: the semantic half of Panoptic-DeepLab (Cheng et al. 2020,
@@ -125,8 +132,8 @@ class Decoder(tf.keras.layers.Layer):
     Features from elsewhere may be appended to what the first convolution of a place
     sees: at a fusion, named by its endpoint, or at "head".
 
-    Source: `panoptic_deeplab.py` and `deeplabv3plus.py` of google-research/deeplab2,
-    model/decoder. Their logits start from a truncated normal of deviation 0.01.
+    Source: `panoptic_deeplab.py` and `deeplabv3plus.py` in model/decoder of
+    google-research/deeplab2.
     """
 
     def __init__(
@@ -173,10 +180,7 @@ class Decoder(tf.keras.layers.Layer):
             dtype=dtype,
         )
         to_logits = tf.keras.layers.Conv2D(
-            num_outputs,
-            1,
-            kernel_initializer=tf.keras.initializers.TruncatedNormal(stddev=0.01),
-            dtype=dtype,
+            num_outputs, 1, kernel_initializer=plan.start(), dtype=dtype
         )
         self.to_logits = built(to_logits, self.head.filters)
         self.built = True
