@@ -17,7 +17,7 @@ from deeplab2_tf import preprocessing
 from deeplab2_tf.config import DataConfig
 from deeplab2_tf.errors import DataError
 from deeplab2_tf.mean_iou import MeanIoU
-from deeplab2_tf.pipeline import Source
+from deeplab2_tf.sources import Source
 
 _LOG = logging.getLogger("absl")
 

@@ -10,7 +10,6 @@ import functools
 import logging
 import threading
 from collections.abc import Iterator
-from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -20,24 +19,13 @@ from deeplab2_tf.config import DataConfig
 from deeplab2_tf.errors import DataError
 from deeplab2_tf.examples import LabelledPicture
 from deeplab2_tf.labels import LabelSet
+from deeplab2_tf.sources import Source
 
 _LOG = logging.getLogger("absl")
 _BAD_SHARE = 0.001  # Of the pictures; one more stops the run.
 
 # What a batch holds; the rest of a sample serves tests and evaluation.
 KEYS = ("image", "semantic", "weights")
-
-
-class Source(Protocol):
-    """A collection of labelled pictures, read in any order and by any thread."""
-
-    label_set: LabelSet
-
-    def __len__(self) -> int: ...
-
-    def read(self, index: int) -> LabelledPicture:
-        """Returns one picture; raises DataError where it cannot be used."""
-        ...
 
 
 class Reader:

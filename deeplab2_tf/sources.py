@@ -15,9 +15,15 @@ PICTURES = (".jpg", ".jpeg", ".png")
 
 
 class Source(Protocol):
-    """Labelled pictures by index; may be read from any number of threads."""
+    """Labelled pictures by index; may be read from any number of threads.
+
+    Attributes:
+        label_set: The classes.
+        problems: What was found wrong when the source was opened, one line each.
+    """
 
     label_set: LabelSet
+    problems: tuple[str, ...]
 
     def __len__(self) -> int: ...
 
@@ -156,7 +162,10 @@ class TfdsPanoptic:
 
     Attributes:
         label_set: The classes.
+        problems: None.
     """
+
+    problems: tuple[str, ...] = ()
 
     def __init__(
         self,

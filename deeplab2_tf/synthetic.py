@@ -36,7 +36,10 @@ class Scenes:
     Attributes:
         label_set: The label set "synthetic".
         size: Height and width, pixels.
+        problems: None.
     """
+
+    problems: tuple[str, ...] = ()
 
     def __init__(self, count: int, seed: int = 0, size: tuple[int, int] = (256, 256)):
         """Creates the source; nothing is painted yet.

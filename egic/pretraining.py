@@ -1,0 +1,191 @@
+"""A run of discriminator pre-training, from labelled pictures to a run directory.
+
+The experiment is the config; `Settings` describes the machine it runs on.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from deeplab2_tf import evaluation, labels, losses, preprocessing
+from deeplab2_tf.labels import LabelSet
+from deeplab2_tf.pipeline import LabelledBatches
+from deeplab2_tf.sources import Source
+from egic import systems
+from egic.discriminators import build
+from egic.pretraining_config import PretrainingConfig
+from hific import checkpoints, run_directory, training
+from hific.choices import choose
+from hific.reports import Report
+from hific.weight_norms import calibrate
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How a run is carried out.
+
+    Attributes:
+        seed: Of weights, order and augmentation.
+        data_threads: Pictures read and prepared at once.
+        log_every, images_every, validate_every, checkpoint_every: In steps.
+    """
+
+    seed: int = 0
+    data_threads: int = 2
+    log_every: int = 50
+    images_every: int = 1000
+    validate_every: int = 5000
+    checkpoint_every: int = 1000
+
+
+def record(
+    config: PretrainingConfig, workdir: pathlib.Path, sources: Sequence[Source]
+) -> None:
+    """Checks config and sources, and saves the config to the run directory.
+
+    Raises:
+        ValueError: The config names what does not exist or contradicts itself, a source
+            has another label set, or the directory holds a run with another config.
+            Nothing was written.
+    """
+    choose(losses.REDUCTIONS, config.loss.reduction, "loss.reduction")
+    choose(preprocessing.PIXEL_WEIGHTS, config.data.pixel_weights, "data.pixel_weights")
+    if config.discriminator.conditioning != "none":
+        raise ValueError(
+            "There are no latents in pre-training; discriminator.conditioning must be "
+            f"'none', got {config.discriminator.conditioning!r}."
+        )
+    label_set = labels.load(config.data.label_set)
+    for source in sources:
+        if source.label_set != label_set:
+            raise ValueError(
+                f"The pictures have label set {source.label_set.name!r}, the config "
+                f"{label_set.name!r}; set --config.data.label_set."
+            )
+    critic = build.build(config.discriminator, label_set.num_outputs)
+    systems.pretraining(critic, config, label_set)
+    _check_sides(critic, config)
+    run_directory.record(config, workdir)
+
+
+def _check_sides(critic: Any, config: PretrainingConfig) -> None:
+    """Traces the network at both sizes it will see, so that it may refuse them."""
+    for sides in (config.data.crop, config.data.eval_crop):
+        image = tf.TensorSpec((1, *sides, 3), tf.float32)
+        tf.function(critic, autograph=False).get_concrete_function(image, None)
+
+
+def train(
+    config: PretrainingConfig,
+    source: Source,
+    workdir: pathlib.Path,
+    settings: Settings,
+    validation: Source | None = None,
+) -> None:
+    """Trains, or continues from the newest valid checkpoint in `workdir`.
+
+    Args:
+        config: As `record` left it.
+        source: Labelled pictures to train on.
+        workdir: Gets checkpoints/, metrics.jsonl and logs/.
+        settings: See there.
+        validation: Labelled pictures whose mean IoU is logged, or None.
+
+    Raises:
+        deeplab2_tf.errors.DataError: Too many pictures cannot be used.
+        hific.training.Interrupted: SIGTERM or SIGINT came; the state was saved.
+    """
+    training.set_seeds(settings.seed)
+    critic = build.build(config.discriminator, source.label_set.num_outputs)
+
+    def batches_from(step: int) -> LabelledBatches:
+        return LabelledBatches(
+            source,
+            config.data,
+            config.batch_size,
+            settings.seed,
+            step,
+            settings.data_threads,
+        )
+
+    if next(checkpoints.valid_checkpoints(workdir), None) is None:
+        _start_from_data(critic, batches_from(0))
+    occasions = [shown_predictions(critic, source.label_set, settings.images_every)]
+    if validation is not None:
+        occasions.append(validated(critic, validation, config, settings.validate_every))
+    training.fit(
+        systems.pretraining(critic, config, source.label_set),
+        batches_from,
+        workdir,
+        steps=config.steps,
+        modules={"discriminator": critic},
+        occasions=occasions,
+        log_every=settings.log_every,
+        checkpoint_every=settings.checkpoint_every,
+    )
+
+
+def _start_from_data(critic: Any, batches: LabelledBatches) -> None:
+    """Lets weight norm set its scales by the first batch; other norms need nothing."""
+    try:
+        calibrate(critic, next(batches)["image"])
+    finally:
+        batches.close()
+
+
+def shown_predictions(
+    critic: Any, label_set: LabelSet, every: int, count: int = 4
+) -> training.Occasion:
+    """Training crops, their labels and what the network takes them for, in colours.
+
+    Void pixels and those taken for "fake" are black.
+    """
+    colours = tf.constant(label_set.colours())
+
+    @tf.function(autograph=False)
+    def predict(image):
+        return tf.argmax(critic(image, None), axis=-1)
+
+    def look(report: Report, step: int, batch: systems.Labelled) -> None:
+        image = tf.convert_to_tensor(batch["image"][:count])
+        panels = [image, *(tf.gather(colours, x) for x in _maps(batch, image))]
+        report.images(step, "image | labels | prediction", panels)
+
+    def _maps(batch, image):
+        return batch["semantic"][:count], predict(image)
+
+    return training.Occasion(every, look)
+
+
+def validated(
+    critic: Any, source: Source, config: PretrainingConfig, every: int
+) -> training.Occasion:
+    """Mean IoU and pixel accuracy over a validation set, beside the majority class's.
+
+    "mean_iou" is DeepLab2's; where void is one of the logits (COCO), it counts as a
+    class once it is predicted. "mean_iou_classes" leaves it out.
+    """
+    void = source.label_set.ignore_label
+    predict = evaluation.make_predict(
+        lambda image: critic(image, None), source, config.data
+    )
+
+    def look(report: Report, step: int, batch: systems.Labelled) -> None:
+        del batch
+        metric = evaluation.evaluate(predict, source).mean_iou
+        majority = metric.majority()
+        report.measured(
+            step,
+            {
+                "validation/mean_iou": metric.result(),
+                "validation/mean_iou_classes": metric.without(void).result(),
+                "validation/pixel_accuracy": metric.pixel_accuracy(),
+                "validation/majority_mean_iou": majority.result(),
+                "validation/majority_pixel_accuracy": majority.pixel_accuracy(),
+            },
+        )
+
+    return training.Occasion(every, look)

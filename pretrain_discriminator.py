@@ -1,0 +1,153 @@
+r"""Teaches a discriminator to segment labelled pictures: stage 0 of EGIC.
+
+    python pretrain_discriminator.py --config=egic/pretraining_config.py:camvid-tiny \
+        --images=/data/camvid/train --labels=/data/camvid/trainannot \
+        --val_images=/data/camvid/val --val_labels=/data/camvid/valannot \
+        --workdir=/runs/camvid
+
+Pictures come from one of --records (DeepLab2's TFRecords), --images with --labels,
+--tfds and --synthetic; --val_... name a validation set, whose mean IoU is logged.
+Writes config.json, checkpoints/, metrics.jsonl and TensorBoard logs to --workdir, and
+continues from the newest valid checkpoint it finds there, bit for bit. SIGTERM and
+Ctrl-C save first and exit with code 75. To see that everything runs, without data:
+--config=egic/pretraining_config.py:synthetic-tiny --synthetic=100 --steps=100.
+docs/data.md and docs/training.md have more.
+"""
+
+import pathlib
+import sys
+from collections.abc import Callable, Mapping
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+# These load TensorFlow, which must happen before app.run: imported inside it, version
+# 2.14 takes itself for version 1, and `==` in a graph compares identities, not values.
+import hific.config
+from deeplab2_tf import labels
+from deeplab2_tf.errors import DataError
+from deeplab2_tf.records import RecordFiles
+from deeplab2_tf.sources import Pairs, Source, TfdsPanoptic
+from deeplab2_tf.synthetic import Scenes
+from egic import pretraining
+from egic.pretraining_config import KINDS, PretrainingConfig
+from hific import overrides, training
+from hific.guards import NonFiniteTraining
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Preset (FILE.py:NAME), and overrides as --config.a.b=value."
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
+_STEPS = flags.DEFINE_integer("steps", None, "Instead of the recipe's.", 1)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Instead of the recipe's.", 1)
+_SEED = flags.DEFINE_integer("seed", 0, "Of weights, order and augmentation.", 0)
+_CHECKPOINT_EVERY = flags.DEFINE_integer("checkpoint_every", 1000, "Steps.", 1)
+_LOG_EVERY = flags.DEFINE_integer("log_every", 50, "Steps.", 1)
+_IMAGES_EVERY = flags.DEFINE_integer("images_every", 1000, "Steps.", 1)
+_VALIDATE_EVERY = flags.DEFINE_integer("validate_every", 5000, "Steps.", 1)
+_DATA_THREADS = flags.DEFINE_integer("data_threads", 2, "Pictures prepared at once.", 1)
+
+for _prefix, _what in (("", "Training"), ("val_", "Validation")):
+    flags.DEFINE_string(
+        f"{_prefix}records",
+        None,
+        f"{_what} pictures: TFRecord files, a glob or several separated by commas.",
+    )
+    flags.DEFINE_string(f"{_prefix}images", None, f"{_what} pictures: a folder.")
+    flags.DEFINE_string(
+        f"{_prefix}labels", None, f"Label maps of --{_prefix}images: a folder."
+    )
+    flags.DEFINE_string(
+        f"{_prefix}tfds", None, f"{_what} pictures: coco/2017_panoptic/SPLIT."
+    )
+    flags.DEFINE_integer(
+        f"{_prefix}synthetic",
+        None,
+        f"{_what} pictures: this many painted scenes.",
+        1,
+    )
+
+_VALIDATION_SEED = 1_000_000  # Scenes that no training run of a usual seed has seen.
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {argv[1:]}. Flags start with --.")
+    workdir = pathlib.Path(_WORKDIR.value)
+    try:
+        config = _resolved()
+        source = _source("", config, _SEED.value)
+        if source is None:
+            raise ValueError("Pass one of --records, --images, --tfds, --synthetic.")
+        validation = _source("val_", config, _VALIDATION_SEED)
+        sources = [one for one in (source, validation) if one is not None]
+        pretraining.record(config, workdir, sources)
+    except ValueError as error:
+        raise app.UsageError(str(error)) from error
+    try:
+        pretraining.train(config, source, workdir, _settings(), validation)
+    except training.Interrupted as interrupted:
+        print(interrupted, file=sys.stderr)
+        sys.exit(training.EXIT_INTERRUPTED)
+    except (NonFiniteTraining, DataError) as error:
+        sys.exit(f"pretrain_discriminator.py: {error}")
+
+
+def _resolved() -> PretrainingConfig:
+    """The config with the flags that replace what a recipe says of the machine."""
+    config = hific.config.from_dict(hific.config.to_dict(_CONFIG.value), KINDS)
+    config.steps = _STEPS.value or config.steps
+    config.batch_size = _BATCH_SIZE.value or config.batch_size
+    return config
+
+
+def _source(prefix: str, config: PretrainingConfig, seed: int) -> Source | None:
+    """The source that the flags with a prefix name, None where there is none."""
+    label_set = labels.load(config.data.label_set)
+    values = flags.FLAGS.flag_values_dict()
+    makers: Mapping[str, Callable[[], Source]] = {
+        "records": lambda: RecordFiles(values[f"{prefix}records"], label_set),
+        "images": lambda: Pairs(
+            values[f"{prefix}images"], values[f"{prefix}labels"], label_set
+        ),
+        "tfds": lambda: TfdsPanoptic(
+            *_name_and_split(values[f"{prefix}tfds"]), label_set
+        ),
+        "synthetic": lambda: Scenes(
+            values[f"{prefix}synthetic"], seed, config.data.eval_crop
+        ),
+    }
+    given = [name for name in makers if values[f"{prefix}{name}"]]
+    if len(given) > 1:
+        raise ValueError(
+            f"Pass one of {', '.join(f'--{prefix}{name}' for name in given)}, not all."
+        )
+    if bool(values[f"{prefix}images"]) != bool(values[f"{prefix}labels"]):
+        raise ValueError(f"--{prefix}images and --{prefix}labels go together.")
+    if not given:
+        return None
+    source = makers[given[0]]()
+    for problem in source.problems:
+        logging.warning("Left out: %s", problem)
+    return source
+
+
+def _name_and_split(name: str) -> tuple[str, str]:
+    name, _, split = name.rpartition("/")
+    return name, split
+
+
+def _settings() -> pretraining.Settings:
+    return pretraining.Settings(
+        seed=_SEED.value,
+        data_threads=_DATA_THREADS.value,
+        log_every=_LOG_EVERY.value,
+        images_every=_IMAGES_EVERY.value,
+        validate_every=_VALIDATE_EVERY.value,
+        checkpoint_every=_CHECKPOINT_EVERY.value,
+    )
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("config")
+    app.run(main, flags_parser=overrides.parse_flags)
