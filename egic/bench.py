@@ -26,8 +26,11 @@ import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
-from egic import codec, complexity
+import egic.systems
+from deeplab2_tf import labels
+from egic import codec, complexity, pretraining_config
 from egic.config import PRESETS, EgicConfig
+from egic.discriminators import build
 from egic.kernels import fastest
 from hific import systems, tables, training
 from hific.codec import CodecModel
@@ -148,32 +151,50 @@ def step_table(config: EgicConfig, crop: int, repeats: int) -> Table:
     for name in ("stage", "build s", "trace s", "s", "peak GB so far"):
         table.add_column(name, justify="right")
     images = tf.random.stateless_uniform((1, crop, crop, 3), (2, 2), 0.0, 255.0)
-    for stage, make_players in STAGES.items():
+    for stage, make in STAGES.items():
         start = time.perf_counter()
-        model = codec.build_model(config)
-        players = make_players(model, config)
-        build = time.perf_counter() - start
+        players, batch = make(config, images)
+        seconds = time.perf_counter() - start
         step = training.make_train_step(players)
-        inputs = (images,) * len(players), tf.constant(0, tf.int64)
+        inputs = (batch,) * len(players), tf.constant(0, tf.int64)
         first, best = least(functools.partial(step, *inputs), repeats)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         table.add_row(
-            stage, f"{build:.2f}", f"{first - best:.1f}", f"{best:.2f}", f"{memory:.1f}"
+            stage,
+            f"{seconds:.2f}",
+            f"{first - best:.1f}",
+            f"{best:.2f}",
+            f"{memory:.1f}",
         )
     return table
 
 
-def _stage1(model: CodecModel, config: EgicConfig):
+def _pretraining(config: EgicConfig, images: tf.Tensor):
+    """The discriminator of the COCO recipe, whatever the codec."""
+    del config
+    recipe = pretraining_config.PRESETS["coco"]
+    label_set = labels.load(recipe.data.label_set)
+    critic = build.build(recipe.discriminator, label_set.num_outputs)
+    batch = {
+        "image": images,
+        "semantic": tf.ones(images.shape[:3], tf.int32),
+        "weights": tf.ones(images.shape[:3]),
+    }
+    return egic.systems.pretraining(critic, recipe, label_set), batch
+
+
+def _stage1(config: EgicConfig, images: tf.Tensor):
     """Without LPIPS, whose weights are a file of their own."""
     optimizer = dataclasses.replace(config.optimizer, horizon=1)
-    return systems.stage1(
-        model,
-        dataclasses.replace(config, perceptual_weight=0.0, optimizer=optimizer),
-    )
+    config = dataclasses.replace(config, perceptual_weight=0.0, optimizer=optimizer)
+    return systems.stage1(codec.build_model(config), config), images
 
 
-# Name -> (model, config) -> players. A new stage is one line.
-STAGES: dict[str, Callable[[CodecModel, EgicConfig], Any]] = {"stage 1": _stage1}
+# Name -> (config, images) -> players and the batch of each. A new stage is one line.
+STAGES: dict[str, Callable[[EgicConfig, tf.Tensor], Any]] = {
+    "pre-training": _pretraining,
+    "stage 1": _stage1,
+}
 
 
 def life_table(config: EgicConfig, size: tuple[int, int]) -> Table:
