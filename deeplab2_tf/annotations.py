@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from deeplab2_tf.conversion import PanopticPng, Picture
+from deeplab2_tf.panoptic import SEGMENT_FIELDS
 
 
 class Annotation(NamedTuple):
@@ -68,9 +69,12 @@ def read_annotations(
     try:
         for entry in json.loads(data)["annotations"]:
             picture, id_of_entry = picture_of(entry), image_id(entry)
-            by_picture[picture] = Annotation(
-                entry["file_name"], list(entry["segments_info"])
-            )
+            # The rest, boxes above all, would fill gigabytes.
+            segments = [
+                {key: one[key] for key in SEGMENT_FIELDS if key in one}
+                for one in entry["segments_info"]
+            ]
+            by_picture[picture] = Annotation(entry["file_name"], segments)
             pictures[picture] += 1
             ids[id_of_entry] += 1
             id_of[picture] = id_of_entry

@@ -10,7 +10,7 @@ from typing import Any
 from deeplab2_tf.builds import MAX_REJECTED
 
 SPLITS = ("train", "val", "test")
-COMPLETE, FAILED, SOME_REJECTED = 0, 1, 3
+COMPLETE, FAILED, SOME_REJECTED, INTERRUPTED = 0, 1, 3, 130
 
 
 def parser(description: str | None, num_shards: int) -> argparse.ArgumentParser:
@@ -82,13 +82,16 @@ def exit_code(run: Callable[[], int]) -> int:
 
     Returns:
         0: all pictures are in the records. 3: complete, but for some rejected
-        pictures. 1: stopped, and stderr says why.
+        pictures. 1: stopped, and stderr says why. 130: Ctrl-C.
     """
     try:
         rejected = run()
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return FAILED
+    except KeyboardInterrupt:
+        print("Interrupted. Run it again to go on.", file=sys.stderr)
+        return INTERRUPTED
     return SOME_REJECTED if rejected else COMPLETE
 
 

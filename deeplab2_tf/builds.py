@@ -24,7 +24,7 @@ from deeplab2_tf import manifest
 from deeplab2_tf.conversion import Picture
 from deeplab2_tf.journal import FinishedShard, Journal
 from deeplab2_tf.panoptic import Encoding
-from deeplab2_tf.shards import shard_name, shard_ranges
+from deeplab2_tf.shards import remove_partial_files, shard_name, shard_ranges
 from deeplab2_tf.workers import Job, make_shards
 
 MAX_REJECTED = 0.001
@@ -110,6 +110,7 @@ def build(
     plan.check()
     rejected = 0
     with _only_builder_in(plan.out_dir):
+        remove_partial_files(plan.out_dir)
         for split in splits:
             settings = _settings(split, plan)
             journal_path = plan.out_dir / "journal" / f"{split.name}.jsonl"

@@ -37,7 +37,7 @@ PILLOW_ERRORS = (
     zlib.error,
     Image.DecompressionBombError,
 )
-_FIELDS = ("id", "category_id", "area", "iscrowd")
+SEGMENT_FIELDS = ("id", "category_id", "area", "iscrowd")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +146,7 @@ def encode(
 
 
 def _checked_label(name: str, segment: Mapping[str, Any], encoding: Encoding) -> int:
-    missing = [field for field in _FIELDS if field not in segment]
+    missing = [field for field in SEGMENT_FIELDS if field not in segment]
     if missing:
         raise DataError(name, f"a segment has no {', '.join(missing)}: {segment}.")
     category = segment["category_id"]

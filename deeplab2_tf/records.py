@@ -45,7 +45,9 @@ class RecordFiles:
         problems: One line for each file that is not whole.
     """
 
-    def __init__(self, patterns: str | Sequence[str], label_set: LabelSet):
+    def __init__(
+        self, patterns: str | os.PathLike | Sequence[str], label_set: LabelSet
+    ):
         """Finds the files and their records.
 
         Args:
@@ -56,7 +58,9 @@ class RecordFiles:
             ValueError: A pattern matches no file, or there is not one record.
         """
         self.label_set = label_set
-        self.paths = _find([patterns] if isinstance(patterns, str) else patterns)
+        if isinstance(patterns, str | os.PathLike):
+            patterns = [str(patterns)]
+        self.paths = _find(patterns)
         files = [_scan(path) for path in self.paths]
         self.problems = tuple(one.problem for one in files if one.problem)
         counts = [len(one.offsets) for one in files]

@@ -99,7 +99,8 @@ def write_shard(path: pathlib.Path, records: Iterable[bytes]) -> Shard:
 def replacing(path: pathlib.Path) -> Iterator[IO[bytes]]:
     """Opens a file under a temporary name; renames it when the block is left well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    # Hidden, so that no pattern of a reader takes it for a shard.
+    partial = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
         with partial.open("wb") as file:
             yield file
@@ -108,6 +109,12 @@ def replacing(path: pathlib.Path) -> Iterator[IO[bytes]]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_partial_files(folder: pathlib.Path) -> None:
+    """Deletes what killed processes left behind; nobody else may be writing."""
+    for path in folder.glob(".*.tmp-*"):
+        path.unlink()
 
 
 def is_intact(path: pathlib.Path, shard: Shard) -> bool:

@@ -3,14 +3,15 @@
 Nothing here imports TensorFlow, so that a worker process starts at once.
 """
 
-import concurrent.futures
+import contextlib
+import itertools
 import multiprocessing
-import os
+import multiprocessing.connection
 import pathlib
 import signal
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
 import numpy as np
@@ -85,42 +86,80 @@ def make_shard(job: Job) -> Done:
 def make_shards(jobs: Sequence[Job], processes: int) -> Iterator[Done]:
     """Makes many shards; yields each when it is on the disk, in any order.
 
+    Whatever stops the iteration, an error or Ctrl-C, ends the processes at once; and
+    they end by themselves when this one is killed.
+
     Args:
         jobs: The shards.
         processes: That work at a time; 1 works in this one.
 
     Raises:
+        OSError: A shard cannot be written.
         ValueError: A process died.
     """
     if processes == 1:
         yield from map(make_shard, jobs)
         return
-    pool = concurrent.futures.ProcessPoolExecutor(
-        min(processes, max(len(jobs), 1)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_depend_on_parent,
-    )
+    waiting = iter(jobs)
+    started: list[BaseProcess] = []
+    busy: dict[Connection, BaseProcess] = {}
     try:
-        futures = [pool.submit(make_shard, job) for job in jobs]
-        for future in concurrent.futures.as_completed(futures):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise ValueError(
-            f"One of {processes} processes died; was memory short? Finished shards "
-            "are kept: run again, with fewer --processes."
-        ) from error
+        for job in itertools.islice(waiting, processes):
+            connection, process = _start()
+            started.append(process)
+            busy[connection] = process
+            connection.send(job)
+        while busy:
+            ready = multiprocessing.connection.wait(list(busy))
+            for connection in [one for one in busy if one in ready]:
+                done = _receive(connection, busy[connection])
+                following = next(waiting, None)
+                if following is None:
+                    connection.close()
+                    del busy[connection]
+                else:
+                    connection.send(following)
+                yield done
     finally:
-        pool.shutdown(cancel_futures=True)
+        for process in busy.values():
+            process.terminate()
+        for process in started:
+            process.join()
 
 
-def _depend_on_parent() -> None:
-    """Leaves Ctrl-C to the parent, and ends when the parent does, however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
+def _start() -> tuple[Connection, BaseProcess]:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()  # The process' end is then the only one, and closes with it.
+    return ours, process
 
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
 
-    threading.Thread(target=follow, daemon=True).start()
+def _receive(connection: Connection, process: BaseProcess) -> Done:
+    try:
+        answer = connection.recv()
+    except (EOFError, ConnectionError) as error:
+        process.join()
+        raise ValueError(
+            f"A process died with exit code {process.exitcode} (-9: killed, mostly for "
+            "lack of memory). Finished shards are kept: run it again, with fewer "
+            "--processes."
+        ) from error
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
+
+
+def _work(connection: Connection) -> None:
+    """Makes shards until the other end of the connection closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business.
+    with contextlib.suppress(EOFError, ConnectionError):
+        while True:
+            job = connection.recv()
+            answer: Done | OSError
+            try:
+                answer = make_shard(job)
+            except OSError as error:
+                answer = error
+            connection.send(answer)

@@ -80,6 +80,6 @@ def write_list(root: pathlib.Path, entries: list[dict], split="train") -> None:
     path.write_text(json.dumps({"annotations": entries}))
 
 
-def die(job) -> None:
+def die(connection) -> None:
     """Ends the process at once, as the kernel does when memory is short."""
     os._exit(9)

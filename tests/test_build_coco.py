@@ -131,6 +131,15 @@ def nothing(tree):
     pass
 
 
+def test_an_interrupted_build_says_how_to_go_on(tree, tmp_path, capsys, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build_coco, "build", interrupt)
+    assert run(tree, tmp_path / "out") == build_flags.INTERRUPTED
+    assert "Run it again to go on" in capsys.readouterr().err
+
+
 def no_list(tree):
     (tree / "annotations" / "panoptic_train2017.json").unlink()
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import multiprocessing
 
 import numpy as np
 import pytest
@@ -237,6 +238,18 @@ def test_mended_pictures_enter_when_rejected_ones_are_retried(tree, tmp_path):
     assert rejected(out_dir) == {}
 
 
+def test_what_a_killed_process_left_is_no_shard_and_goes(tree, tmp_path):
+    out_dir = tmp_path / "out"
+    out_dir.mkdir()
+    with shards.replacing(out_dir / "train-00000-of-00003.tfrecord") as file:
+        (partial,) = out_dir.iterdir()
+        file.write(b"half")
+        assert not list(out_dir.glob("train*"))
+    (out_dir / "train-00000-of-00003.tfrecord").rename(partial)
+    build(tree, out_dir)
+    assert not list(out_dir.glob(".*"))
+
+
 def test_two_builds_do_not_write_into_one_folder(tree, tmp_path):
     build(tree, tmp_path / "out")
     with (tmp_path / "out" / "journal" / "lock").open("w") as file:
@@ -258,9 +271,22 @@ def test_numbers_out_of_range_are_refused(tree, tmp_path, how, message):
 
 
 def test_a_dead_process_is_reported(tree, tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "make_shard", coco_tree.die)
-    with pytest.raises(ValueError, match="One of 2 processes died; was memory short"):
+    monkeypatch.setattr(workers, "_work", coco_tree.die)
+    with pytest.raises(ValueError, match="A process died with exit code 9"):
         build(tree, tmp_path / "out", processes=2)
+
+
+def test_a_shard_that_cannot_be_written_stops_the_build(tree, tmp_path):
+    (tmp_path / "out" / "train-00001-of-00003.tfrecord").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError, match="train-00001-of-00003"):
+        build(tree, tmp_path / "out", processes=2)
+
+
+def test_no_process_outlives_a_build_that_stops(tree, tmp_path):
+    (tree / "train2017" / f"{NAMES[0]}.jpg").write_bytes(b"no jpeg")
+    with pytest.raises(builds.TooManyRejectedError):
+        build(tree, tmp_path / "out", processes=2)
+    assert multiprocessing.active_children() == []
 
 
 def test_grey_and_turned_pictures_are_stored_as_upright_rgb(tree, tmp_path):
