@@ -106,7 +106,9 @@ def _source(prefix: str, config: PretrainingConfig, seed: int) -> Source | None:
     label_set = labels.load(config.data.label_set)
     values = flags.FLAGS.flag_values_dict()
     makers: Mapping[str, Callable[[], Source]] = {
-        "records": lambda: RecordFiles(values[f"{prefix}records"], label_set),
+        "records": lambda: RecordFiles(
+            values[f"{prefix}records"].split(","), label_set
+        ),
         "images": lambda: Pairs(
             values[f"{prefix}images"], values[f"{prefix}labels"], label_set
         ),

@@ -52,7 +52,7 @@ def test_records_to_train_and_scenes_to_validate(root, tmp_path, records):
     code, output = run(
         root,
         *NARROW,
-        f"--records={records}",
+        f"--records={records},{records}",
         "--val_synthetic=2",
         f"--workdir={tmp_path}/run",
     )
