@@ -12,18 +12,15 @@ Six image features and two label features, the latter absent in test splits:
 Cityscapes without instances stores a PNG of semantic ids instead, format "png". It can
 be written here; neither DeepLab2's trainer nor this reader takes it.
 
-The messages are declared here rather than imported from TensorFlow: the processes that
-build records then start in a tenth of a second. The bytes are the same.
-
-Source: `data/data_utils.py` and `data/sample_decoder`s of DeepLab2; the message is
-tensorflow/core/example/{example,feature}.proto.
+Source: `data/data_utils.py` and `data/sample_decoder`s of DeepLab2.
 """
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
+import tensorflow as tf
+from google.protobuf import message
 
 from deeplab2_tf.errors import DataError
 
@@ -123,7 +120,7 @@ def serialize(
 
 def serialize_features(features: Mapping[str, bytes | int]) -> bytes:
     """Serializes an Example of single values, each a string of bytes or an int64."""
-    example = _Example()
+    example = tf.train.Example()
     for key, value in features.items():
         feature = example.features.feature[key]
         kind = feature.bytes_list if isinstance(value, bytes) else feature.int64_list
@@ -143,7 +140,7 @@ def parse(record: bytes, where: str) -> StoredPicture:
             label has another size than height and width say.
     """
     try:
-        features = _Example.FromString(record).features.feature
+        features = tf.train.Example.FromString(record).features.feature
     except message.DecodeError as error:
         raise DataError(where, f"not a tf.train.Example: {error}") from error
     present = {key: _values(features[key]) for key in features}
@@ -195,70 +192,3 @@ def _only(present: Mapping[str, Any], key: str, kind: type, where: str) -> Any:
             where, f"feature {key!r} must be a single value of type {kind.__name__}."
         )
     return present[key]
-
-
-def _declare_messages() -> type:
-    """Example { Features features = 1 }, Features { map<string, Feature> = 1 }."""
-    file = descriptor_pb2.FileDescriptorProto(
-        name="deeplab2_tf/example.proto", package="deeplab2_tf", syntax="proto3"
-    )
-    field = descriptor_pb2.FieldDescriptorProto
-    feature = file.message_type.add(name="Feature")
-    feature.oneof_decl.add(name="kind")
-    for number, name, type_name, kind in (
-        (1, "bytes_list", "BytesList", field.TYPE_BYTES),
-        (2, "float_list", "FloatList", field.TYPE_FLOAT),
-        (3, "int64_list", "Int64List", field.TYPE_INT64),
-    ):
-        file.message_type.add(name=type_name).field.add(
-            name="value", number=1, label=field.LABEL_REPEATED, type=kind
-        )
-        feature.field.add(
-            name=name,
-            number=number,
-            label=field.LABEL_OPTIONAL,
-            type=field.TYPE_MESSAGE,
-            type_name=f".deeplab2_tf.{type_name}",
-            oneof_index=0,
-        )
-    _declare_features(file)
-    # A pool of our own: TensorFlow's declarations, loaded or not, stay out of it.
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(
-        pool.FindMessageTypeByName("deeplab2_tf.Example")
-    )
-
-
-def _declare_features(file: descriptor_pb2.FileDescriptorProto) -> None:
-    field = descriptor_pb2.FieldDescriptorProto
-    features = file.message_type.add(name="Features")
-    entry = features.nested_type.add(name="FeatureEntry")
-    entry.options.map_entry = True
-    entry.field.add(
-        name="key", number=1, label=field.LABEL_OPTIONAL, type=field.TYPE_STRING
-    )
-    entry.field.add(
-        name="value",
-        number=2,
-        label=field.LABEL_OPTIONAL,
-        type=field.TYPE_MESSAGE,
-        type_name=".deeplab2_tf.Feature",
-    )
-    features.field.add(
-        name="feature",
-        number=1,
-        label=field.LABEL_REPEATED,
-        type=field.TYPE_MESSAGE,
-        type_name=".deeplab2_tf.Features.FeatureEntry",
-    )
-    file.message_type.add(name="Example").field.add(
-        name="features",
-        number=1,
-        label=field.LABEL_OPTIONAL,
-        type=field.TYPE_MESSAGE,
-        type_name=".deeplab2_tf.Features",
-    )
-
-
-_Example: Any = _declare_messages()

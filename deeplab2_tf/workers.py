@@ -1,7 +1,4 @@
-"""Makes shards, in this process or in others.
-
-Nothing here imports TensorFlow, so that a worker process starts at once.
-"""
+"""Makes shards, in this process or in others."""
 
 import contextlib
 import itertools
@@ -128,7 +125,9 @@ def make_shards(jobs: Sequence[Job], processes: int) -> Iterator[Done]:
 
 
 def _start() -> tuple[Connection, BaseProcess]:
-    context = multiprocessing.get_context("spawn")
+    # One server imports what all need, TensorFlow above all; processes fork from it.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs,), daemon=True)
     process.start()

@@ -81,7 +81,7 @@ def check_versions(versions: Versions) -> list[Finding]:
             "tensorflow-compression==2.14.1",
         ),
         _version(versions, "numpy", (1, 26), (2,), "'numpy>=1.26,<2'"),
-        _version(versions, "protobuf", (4, 22), (5,), "'protobuf>=4.22,<5'"),
+        _version(versions, "protobuf", (4, 21), (5,), "'protobuf>=4.21,<5'"),
     ]
 
 
@@ -97,7 +97,7 @@ def check_datasets(versions: Versions) -> Finding:
         name,
         "fail",
         f"tensorflow-metadata {metadata} does not import beside TensorFlow 2.14",
-        "pip install 'tensorflow-metadata<1.18' 'protobuf>=4.22,<5'",
+        "pip install 'tensorflow-metadata<1.18' 'protobuf>=4.21,<5'",
     )
 
 

@@ -28,8 +28,8 @@ def test_the_pinned_versions_are_fine():
             "pip install tensorflow-compression==2.14.1",
         ),
         ("numpy", "2.0.0", "pip install 'numpy>=1.26,<2'"),
-        ("protobuf", "5.29.3", "pip install 'protobuf>=4.22,<5'"),
-        ("protobuf", "3.20.3", "pip install 'protobuf>=4.22,<5'"),
+        ("protobuf", "5.29.3", "pip install 'protobuf>=4.21,<5'"),
+        ("protobuf", "3.20.3", "pip install 'protobuf>=4.21,<5'"),
     ],
 )
 def test_a_version_known_to_break_fails_alone_with_its_remedy(name, version, mend):
