@@ -1,4 +1,8 @@
-"""A run directory belongs to one config, the one it was started with."""
+"""A run directory belongs to one experiment, the one it was started with.
+
+config.json describes the codec. A later stage, whose codec is another run's, writes its
+own experiment beside it, as stage.json.
+"""
 
 import json
 import pathlib
@@ -8,16 +12,28 @@ from typing import Any
 import hific.config
 
 
-def record(config: Any, workdir: pathlib.Path) -> None:
-    """Writes config.json to a new run directory, or compares with the one there.
+def record(config: Any, workdir: pathlib.Path, name: str = "config.json") -> None:
+    """Writes a config to a new run directory, or compares with the one there.
+
+    Args:
+        config: A dataclass.
+        workdir: The run directory.
+        name: Of the file.
 
     Raises:
         ValueError: The directory holds a run with another config; names every field
             that differs, with both values.
     """
-    path = workdir / "config.json"
+    check(config, workdir, name)
+    path = workdir / name
     if not path.exists():
         hific.config.save(config, path)
+
+
+def check(config: Any, workdir: pathlib.Path, name: str = "config.json") -> None:
+    """Raises what `record` would, and writes nothing."""
+    path = workdir / name
+    if not path.exists():
         return
     given = json.loads(json.dumps(hific.config.to_dict(config)))
     different = list(_differences(json.loads(path.read_text()), given))
