@@ -86,7 +86,7 @@ class Projection(Conditioning):
         leave(l, u, y) = l + sum_c u_c * p_c,   p = resize(leaky_relu(conv3x3(y)))
 
     The same number is added to all logits of a pixel. A softmax does not see it: of
-    EGIC's losses only LabelMix does, which compares logits.
+    EGIC's losses only LabelMix does, which compares logits. docs/projection.md.
 
     Source: Table 3 of EGIC (arXiv:2309.03244); Miyato and Koyama 2018,
     arXiv:1802.05637, for one logit.
@@ -110,6 +110,52 @@ class Projection(Conditioning):
         return logits + tf.reduce_sum(features * projected, axis=-1, keepdims=True)
 
 
+class ClasswiseProjection(Projection):
+    """Adds to every logit its own measure of how well image and latent agree.
+
+        leave(l, u, y)_k = l_k + sum_c e_kc * u_c * p_c,   p as in `Projection`
+
+    As l_k = b_k + sum_c w_kc u_c, the latent moves the last layer's weights, to
+    w_kc + e_kc p_c. Differences between logits depend on y, so a softmax sees it. Equal
+    rows of ones would be `Projection`.
+
+    It has as many parameters more than `Projection` as the last layer has weights. One
+    per logit would do for the softmax, but y could then move the logits along one
+    direction only, the same for every pixel. They start at 0: a discriminator that took
+    over pre-trained weights still is the pre-trained one, bit for bit. Their gradient
+    is not 0 there, and from the second step on neither is the convolution's.
+
+    Ours; docs/projection.md says why.
+    """
+
+    def __init__(
+        self,
+        latent_channels: int,
+        features: int,
+        num_logits: int,
+        convolution: LayerMaker = SpectralConv2D,
+        **kwargs,
+    ):
+        """Creates the layer.
+
+        Args:
+            latent_channels: C of y.
+            features: Channels of the trunk's output.
+            num_logits: N of `leave`.
+            convolution: Makes (filters, kernel_size) -> layer.
+            **kwargs: Passed to Keras (`dtype`, `name`).
+        """
+        super().__init__(latent_channels, features, convolution, **kwargs)
+        self.embedding = self.add_weight(
+            "embedding", (num_logits, features), initializer="zeros"
+        )
+
+    def leave(self, logits, features, latent):
+        agreement = features * _features(self.conv, latent, features)
+        embedding = tf.cast(self.embedding, agreement.dtype)
+        return logits + tf.einsum("bhwc,kc->bhwk", agreement, embedding)
+
+
 def _features(conv, latent, like) -> tf.Tensor:
     """Features of the latent, as large as another tensor and of its type."""
     latent = tf.cast(latent, conv.variable_dtype)
@@ -125,11 +171,13 @@ class Widths(NamedTuple):
         latent: Of y.
         entering: What "concat" makes of y.
         trunk: Of the features that the last layer makes logits of.
+        logits: How many those are at each position.
     """
 
     latent: int
     entering: int
     trunk: int
+    logits: int
 
 
 # `conditioning` of a config -> (widths, convolution, dtype=...) -> conditioning.
@@ -140,5 +188,8 @@ CONDITIONINGS: Mapping[str, Callable[..., Conditioning]] = {
     ),
     "projection": lambda widths, convolution, **kwargs: Projection(
         widths.latent, widths.trunk, convolution, **kwargs
+    ),
+    "projection_classwise": lambda widths, convolution, **kwargs: ClasswiseProjection(
+        widths.latent, widths.trunk, widths.logits, convolution, **kwargs
     ),
 }

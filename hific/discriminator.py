@@ -77,7 +77,12 @@ def build_discriminator(
     part = config.discriminator
     convolution = choose(WEIGHT_NORMS, part.weight_norm, "weight norm")
     make = choose(CONDITIONINGS, part.conditioning, "conditioning")
-    widths = Widths(config.latent_channels, part.latent_features, part.filters[-1])
+    widths = Widths(
+        latent=config.latent_channels,
+        entering=part.latent_features,
+        trunk=part.filters[-1],
+        logits=1,
+    )
     return PatchDiscriminator(
         make(widths, convolution, dtype=dtype),
         part.filters,

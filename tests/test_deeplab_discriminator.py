@@ -11,7 +11,7 @@ from hific.weight_norms import SpectralConv2D
 PLAN = DecoderPlan(
     aspp=4, fusions=(FusionPlan("res3", 3, 5), FusionPlan("res2", 2, 5)), head_filters=6
 )
-WIDTHS = Widths(latent=7, entering=12, trunk=6)
+WIDTHS = Widths(latent=7, entering=12, trunk=6, logits=3)
 
 
 def critic(conditioning="concat", **kwargs):
@@ -33,7 +33,7 @@ def batch():
     return image, latent
 
 
-@pytest.mark.parametrize("conditioning", ["none", "concat", "projection"])
+@pytest.mark.parametrize("conditioning", CONDITIONINGS)
 def test_there_are_logits_for_every_pixel(conditioning):
     logits = critic(conditioning)(*batch(), training=True)
     assert logits.shape == (2, 64, 64, 3)

@@ -12,6 +12,7 @@ from egic.pretraining_config import (
     DiscriminatorConfig,
     OasisConfig,
 )
+from hific.conditioning import CONDITIONINGS
 from hific.names import named_variables
 from hific.weight_norms import calibrate
 
@@ -31,7 +32,7 @@ def changed(**fields):
 
 
 @pytest.mark.parametrize("kind", build.DISCRIMINATORS)
-@pytest.mark.parametrize("conditioning", ["none", "concat", "projection"])
+@pytest.mark.parametrize("conditioning", CONDITIONINGS)
 def test_every_kind_has_logits_at_the_size_of_the_image(kind, conditioning):
     critic = build.build(changed(kind=kind, conditioning=conditioning), 5, 3)
     assert critic(IMAGE, LATENT).shape == (2, 64, 64, 5)
@@ -49,7 +50,7 @@ def test_an_unknown_kind_is_named_with_those_there_are():
         build.build(changed(kind="patch"), 5)
 
 
-@pytest.mark.parametrize("conditioning", ["none", "projection"])
+@pytest.mark.parametrize("conditioning", ["none", "projection", "projection_classwise"])
 def test_taking_over_covers_body_and_last_layer(conditioning):
     pretrained = build.build(NARROW, 5)
     calibrate(pretrained, IMAGE)
@@ -61,7 +62,7 @@ def test_taking_over_covers_body_and_last_layer(conditioning):
     assert set(new) == ours.keys() - theirs.keys()
     assert all(name.startswith("conditioning.") for name in new)
     # The body was calibrated in pre-training; only the new layer may be.
-    assert calibrate(critic, IMAGE, LATENT) == (conditioning == "projection")
+    assert calibrate(critic, IMAGE, LATENT) == (conditioning != "none")
 
 
 def test_without_a_condition_the_one_that_took_over_is_the_same_network():

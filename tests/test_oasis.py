@@ -133,7 +133,9 @@ def test_all_conditionings_share_the_variables_of_the_body():
 
 @pytest.mark.parametrize("name", CONDITIONINGS)
 def test_logits_are_as_large_as_the_image(name):
-    door = CONDITIONINGS[name](Widths(latent=3, entering=2, trunk=4), WeightNormConv2D)
+    door = CONDITIONINGS[name](
+        Widths(latent=3, entering=2, trunk=4, logits=5), WeightNormConv2D
+    )
     critic = narrow(door)
     logits = critic(tf.zeros((2, 8, 12, 3)), tf.zeros((2, 2, 3, 3)))
     assert logits.shape == (2, 8, 12, 5)

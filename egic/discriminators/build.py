@@ -24,8 +24,9 @@ _CONDITIONING = "conditioning."
 def _oasis(config: DiscriminatorConfig, num_outputs: int, latent_channels: int, dtype):
     part = config.oasis
     convolution = choose(WEIGHT_NORMS, part.norm, "norm")
+    widths = Widths(latent_channels, config.latent_features, part.up[-1], num_outputs)
     return OasisDiscriminator(
-        _conditioning(config, latent_channels, part.up[-1], convolution, dtype),
+        _conditioning(config, widths, convolution, dtype),
         num_outputs,
         part.down,
         part.up,
@@ -37,8 +38,9 @@ def _oasis(config: DiscriminatorConfig, num_outputs: int, latent_channels: int, 
 
 def _deeplab(config: DiscriminatorConfig, num_outputs: int, latent_channels, dtype):
     part = config.deeplab
+    widths = Widths(latent_channels, config.latent_features, 256, num_outputs)
     return DeepLabDiscriminator(
-        _conditioning(config, latent_channels, 256, SpectralConv2D, dtype),
+        _conditioning(config, widths, SpectralConv2D, dtype),
         num_outputs,
         choose(CONDITIONED_AT, part.conditioned_at, "place of the condition"),
         crop=part.crop,
@@ -50,14 +52,9 @@ def _deeplab(config: DiscriminatorConfig, num_outputs: int, latent_channels, dty
 
 
 def _conditioning(
-    config: DiscriminatorConfig,
-    latent_channels: int,
-    trunk: int,
-    convolution: LayerMaker,
-    dtype,
+    config: DiscriminatorConfig, widths: Widths, convolution: LayerMaker, dtype
 ) -> Conditioning:
     make = choose(CONDITIONINGS, config.conditioning, "conditioning")
-    widths = Widths(latent_channels, config.latent_features, trunk)
     return make(widths, convolution, dtype=dtype)
 
 
