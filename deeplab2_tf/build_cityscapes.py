@@ -29,10 +29,11 @@ import pathlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from deeplab2_tf import build_flags, labels, panoptic
-from deeplab2_tf.annotations import image_id, labelled, read_annotations
-from deeplab2_tf.builds import Plan, Split, build
-from deeplab2_tf.conversion import Picture, SemanticPng
+from deeplab2_tf import labels, panoptic
+from deeplab2_tf.building import command_line
+from deeplab2_tf.building.annotations import image_id, labelled, read_annotations
+from deeplab2_tf.building.builds import Plan, Split, build
+from deeplab2_tf.building.conversion import Picture, SemanticPng
 
 NUM_SHARDS = 10
 SPLIT_SIZES: Mapping[str, int] = {"train": 2975, "val": 500, "test": 1525}
@@ -57,7 +58,7 @@ def plan(
 
 def find_splits(
     root: pathlib.Path,
-    names: Sequence[str] = build_flags.SPLITS,
+    names: Sequence[str] = command_line.SPLITS,
     create_panoptic_data: bool = True,
     check_split_sizes: bool = True,
 ) -> Iterator[Split]:
@@ -74,7 +75,7 @@ def find_splits(
             has another size.
     """
     folders = [f"leftImg8bit/{name}" for name in names]
-    build_flags.check_folders(root, folders, ",".join(names))
+    command_line.check_folders(root, folders, ",".join(names))
     paths = {
         name: sorted(path.relative_to(root).as_posix() for path in found)
         for name, folder in zip(names, folders, strict=True)
@@ -114,7 +115,7 @@ def _semantic(name: str, path: str) -> Picture:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the builder; see the top of this file."""
-    parser = build_flags.parser(__doc__, NUM_SHARDS)
+    parser = command_line.parser(__doc__, NUM_SHARDS)
     parser.add_argument("--cityscapes_root", type=pathlib.Path, required=True)
     for name, what in (
         ("create_panoptic_data", "store panoptic ids, else PNGs of semantic ids"),
@@ -131,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def run() -> int:
         splits = find_splits(
             flags.cityscapes_root,
-            build_flags.splits(flags.splits),
+            command_line.splits(flags.splits),
             flags.create_panoptic_data,
             flags.check_split_sizes,
         )
@@ -140,11 +141,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             flags.out_dir,
             flags.num_shards,
             flags.treat_crowd_as_ignore,
-            **build_flags.how(flags),
+            **command_line.how(flags),
         )
-        return build(splits, how, build_flags.report)
+        return build(splits, how, command_line.report)
 
-    return build_flags.exit_code(run)
+    return command_line.exit_code(run)
 
 
 if __name__ == "__main__":

@@ -22,10 +22,15 @@ import pathlib
 import sys
 from collections.abc import Iterator, Sequence
 
-from deeplab2_tf import build_flags, labels, panoptic
-from deeplab2_tf.annotations import labelled, read_annotations, stem_of_file_name
-from deeplab2_tf.builds import Plan, Split, build
-from deeplab2_tf.conversion import Picture
+from deeplab2_tf import labels, panoptic
+from deeplab2_tf.building import command_line
+from deeplab2_tf.building.annotations import (
+    labelled,
+    read_annotations,
+    stem_of_file_name,
+)
+from deeplab2_tf.building.builds import Plan, Split, build
+from deeplab2_tf.building.conversion import Picture
 
 NUM_SHARDS = 1000
 _UNLABELLED = ("test",)
@@ -47,7 +52,7 @@ def plan(
 
 
 def find_splits(
-    root: pathlib.Path, names: Sequence[str] = build_flags.SPLITS
+    root: pathlib.Path, names: Sequence[str] = command_line.SPLITS
 ) -> Iterator[Split]:
     """Lists pictures and annotations, one split at a time.
 
@@ -55,7 +60,7 @@ def find_splits(
         ValueError: A folder of pictures or an annotation file is missing or damaged.
     """
     folders = [f"{name}2017" for name in names]
-    build_flags.check_folders(root, folders, ",".join(names))
+    command_line.check_folders(root, folders, ",".join(names))
     for name, folder in zip(names, folders, strict=True):
         paths = sorted((root / folder).glob("*.jpg"))
         if name in _UNLABELLED:
@@ -76,22 +81,22 @@ def find_splits(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the builder; see the top of this file."""
-    parser = build_flags.parser(__doc__, NUM_SHARDS)
+    parser = command_line.parser(__doc__, NUM_SHARDS)
     parser.add_argument("--coco_root", type=pathlib.Path, required=True)
     flags = parser.parse_args(arguments)
 
     def run() -> int:
-        splits = find_splits(flags.coco_root, build_flags.splits(flags.splits))
+        splits = find_splits(flags.coco_root, command_line.splits(flags.splits))
         how = plan(
             flags.coco_root,
             flags.out_dir,
             flags.num_shards,
             flags.treat_crowd_as_ignore,
-            **build_flags.how(flags),
+            **command_line.how(flags),
         )
-        return build(splits, how, build_flags.report)
+        return build(splits, how, command_line.report)
 
-    return build_flags.exit_code(run)
+    return command_line.exit_code(run)
 
 
 if __name__ == "__main__":

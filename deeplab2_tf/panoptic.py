@@ -11,32 +11,16 @@ Source: panopticapi for the files; `data/build_coco_data.py` of DeepLab2 for the
 
 import dataclasses
 import pathlib
-import struct
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from deeplab2_tf import image_files
 from deeplab2_tf.errors import DataError
 from deeplab2_tf.labels import LabelSet
 
-# What Pillow raises on damaged files.
-PILLOW_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    EOFError,
-    OverflowError,
-    AssertionError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 SEGMENT_FIELDS = ("id", "category_id", "area", "iscrowd")
 
 
@@ -80,7 +64,7 @@ def read_segments(path: pathlib.Path) -> np.ndarray:
         with Image.open(path, formats=("PNG",)) as image:
             mode = image.mode
             pixels = np.asarray(image)
-    except PILLOW_ERRORS as error:
+    except image_files.PILLOW_ERRORS as error:
         raise DataError(str(path), f"no readable annotation: {error}") from error
     if mode != "RGB":
         raise DataError(

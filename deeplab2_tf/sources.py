@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from deeplab2_tf import conversion, labels, panoptic
+from deeplab2_tf import image_files, labels, panoptic
 from deeplab2_tf.errors import DataError
 from deeplab2_tf.examples import LabelledPicture
 from deeplab2_tf.labels import LabelSet
@@ -34,6 +34,35 @@ class Source(Protocol):
     def read(self, index: int) -> LabelledPicture:
         """Raises `DataError` for a picture that cannot be used."""
         ...
+
+
+class InMemory:
+    """A source that keeps every picture it has read: for few pictures, seen often.
+
+    A scene of 256 x 256 takes 0.5 MB, and painting it again 25 ms.
+
+    Attributes:
+        label_set, problems: As of the source inside.
+    """
+
+    def __init__(self, source: Source):
+        self.label_set = source.label_set
+        self.problems = source.problems
+        self._source = source
+        self._pictures: dict[int, LabelledPicture] = {}
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def name(self, index: int) -> str:
+        """Names a picture without reading it."""
+        return self._source.name(index)
+
+    def read(self, index: int) -> LabelledPicture:
+        """Reads one picture, once; raises `DataError` as the source inside does."""
+        if index not in self._pictures:
+            self._pictures[index] = self._source.read(index)
+        return self._pictures[index]
 
 
 class Pairs:
@@ -100,8 +129,8 @@ class Pairs:
                 neither a class nor void.
         """
         path, map_path = self._pairs[index]
-        image = conversion.decode_picture(path)
-        ids = conversion.read_label_map(map_path)
+        image = image_files.decode_picture(path)
+        ids = image_files.read_label_map(map_path)
         if ids.shape != image.shape[:2]:
             raise DataError(
                 str(path),

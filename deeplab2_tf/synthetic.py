@@ -18,9 +18,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from deeplab2_tf import build_flags, examples, labels, manifest, shards
+from deeplab2_tf import examples, labels, shards
+from deeplab2_tf.building import command_line, manifest
+from deeplab2_tf.building.journal import FinishedShard, Journal
 from deeplab2_tf.examples import LabelledPicture
-from deeplab2_tf.journal import FinishedShard, Journal
 from deeplab2_tf.scenes import worlds
 
 _SMALLEST = 16
@@ -163,13 +164,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scenes = Scenes(flags.count, flags.seed, (flags.height, flags.width))
         entries = write(scenes, flags.out_dir, flags.split, flags.num_shards)
         size = sum(entry.shard.size for entry in entries)
-        build_flags.report(
+        command_line.report(
             f"{flags.split}: {len(scenes)} scenes in {len(entries)} shards, "
             f"{size / 1e6:.1f} MB"
         )
         return 0
 
-    return build_flags.exit_code(run)
+    return command_line.exit_code(run)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from deeplab2_tf import build_cityscapes, build_flags, examples, labels
+from deeplab2_tf import build_cityscapes, examples, labels
+from deeplab2_tf.building import command_line
 from deeplab2_tf.errors import DataError
 from deeplab2_tf.records import RecordFiles
 from tests import coco_tree
@@ -22,7 +23,7 @@ TRAIN_IDS = np.array([[7] * 4 + [11] * 4] * 2 + [[13] * 4 + [255] * 4], np.uint8
 @pytest.fixture
 def tree(tmp_path):
     root = tmp_path / "cityscapes"
-    for split in build_flags.SPLITS:
+    for split in command_line.SPLITS:
         picture = root / "leftImg8bit" / split / "aachen" / f"{NAME}_leftImg8bit.png"
         coco_tree.write_picture(picture, (8, 3))
         train_ids = root / "gtFine" / split / "aachen"
@@ -55,7 +56,7 @@ def run(root, out_dir, *flags):
 
 def test_things_stuff_and_void_get_their_ids(tree, tmp_path):
     flags = ("--num_shards=1", "--no-check_split_sizes")
-    assert run(tree, tmp_path / "out", *flags) == build_flags.COMPLETE
+    assert run(tree, tmp_path / "out", *flags) == command_line.COMPLETE
     files = RecordFiles(str(tmp_path / "out/val-*"), labels.load("cityscapes_panoptic"))
     picture = files.read(0)
     assert picture.name == NAME
@@ -73,7 +74,7 @@ def test_things_stuff_and_void_get_their_ids(tree, tmp_path):
 
 
 def test_a_part_of_the_data_set_is_refused_unless_asked_for(tree, tmp_path, capsys):
-    assert run(tree, tmp_path / "out") == build_flags.FAILED
+    assert run(tree, tmp_path / "out") == command_line.FAILED
     message = capsys.readouterr().err
     assert "has 1 train pictures, Cityscapes has 2975. --no-check_split_s" in message
     assert not list(tmp_path.glob("out/*.tfrecord"))
@@ -86,7 +87,7 @@ def test_ten_shards_unless_asked_otherwise(tree, tmp_path):
 
 def test_semantic_pngs_are_stored_as_they_are(tree, tmp_path):
     flags = ("--num_shards=1", "--no-check_split_sizes", "--no-create_panoptic_data")
-    assert run(tree, tmp_path / "out", *flags) == build_flags.COMPLETE
+    assert run(tree, tmp_path / "out", *flags) == command_line.COMPLETE
     path = tmp_path / "out" / "train-00000-of-00001.tfrecord"
     (record,) = parsed(path)
     assert record[examples.LABEL_FORMAT] == [b"png"]
@@ -101,7 +102,7 @@ def test_label_ids_in_the_place_of_train_ids_are_rejected(tree, tmp_path):
     Image.fromarray(np.full((3, 8), 26, np.uint8)).save(path)
     flags = ("--no-check_split_sizes", "--no-create_panoptic_data", "--splits=val")
     code = run(tree, tmp_path / "out", "--max_rejected=1", *flags)
-    assert code == build_flags.SOME_REJECTED
+    assert code == command_line.SOME_REJECTED
     (line,) = (tmp_path / "out/rejected.jsonl").read_text().splitlines()
     assert "semantic ids 26 are neither classes of cityscapes_pano" in line
 
@@ -111,7 +112,7 @@ def test_the_toy_tree_builds_to_deeplab2s_shards(shared, tmp_path):
     with tarfile.open(golden / "cityscapes_toy_root.tar.gz") as archive:
         archive.extractall(tmp_path / "toy", filter="data")
     flags = ("--num_shards=1", "--no-check_split_sizes")
-    assert run(tmp_path / "toy", tmp_path / "out", *flags) == build_flags.COMPLETE
+    assert run(tmp_path / "toy", tmp_path / "out", *flags) == command_line.COMPLETE
     shards = sorted((tmp_path / "out").glob("*.tfrecord"))
     assert len(shards) == 3
     for path in shards:

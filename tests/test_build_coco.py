@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from deeplab2_tf import build_coco, build_flags, labels
+from deeplab2_tf import build_coco, labels
+from deeplab2_tf.building import command_line
 from deeplab2_tf.examples import ENCODED, FILENAME, FORMAT, LABEL, LABEL_FORMAT
 from deeplab2_tf.records import RecordFiles
 from tests import coco_tree
@@ -55,7 +56,7 @@ def parsed(path):
 
 
 def test_every_split_gets_its_shards(tree, tmp_path):
-    assert run(tree, tmp_path / "out", "--num_shards=2") == build_flags.COMPLETE
+    assert run(tree, tmp_path / "out", "--num_shards=2") == command_line.COMPLETE
     sizes = {
         path.name: len(parsed(path)) for path in (tmp_path / "out").glob("*.tfrecord")
     }
@@ -119,12 +120,12 @@ def test_annotations_without_a_picture_are_counted(tree, tmp_path, capsys):
 def test_the_exit_code_says_that_something_was_rejected(tree, tmp_path, capsys):
     (tree / "train2017" / "000000000001.jpg").write_bytes(b"no jpeg")
     flags = ("--num_shards=1", "--splits=train")
-    assert run(tree, tmp_path / "out", *flags) == build_flags.FAILED
+    assert run(tree, tmp_path / "out", *flags) == command_line.FAILED
     message = capsys.readouterr().err
     assert "1 of 2 train pictures rejected so far" in message
     assert "train2017/000000000001.jpg: no readable picture" in message
     flags = (*flags, "--max_rejected=0.5")
-    assert run(tree, tmp_path / "out", *flags) == build_flags.SOME_REJECTED
+    assert run(tree, tmp_path / "out", *flags) == command_line.SOME_REJECTED
 
 
 def nothing(tree):
@@ -136,7 +137,7 @@ def test_an_interrupted_build_says_how_to_go_on(tree, tmp_path, capsys, monkeypa
         raise KeyboardInterrupt
 
     monkeypatch.setattr(build_coco, "build", interrupt)
-    assert run(tree, tmp_path / "out") == build_flags.INTERRUPTED
+    assert run(tree, tmp_path / "out") == command_line.INTERRUPTED
     assert "Run it again to go on" in capsys.readouterr().err
 
 
@@ -175,7 +176,7 @@ def no_test_pictures(tree):
 )
 def test_what_stops_a_build_is_named(tree, tmp_path, capsys, spoil, flags, message):
     spoil(tree)
-    assert run(tree, tmp_path / "out", *flags) == build_flags.FAILED
+    assert run(tree, tmp_path / "out", *flags) == command_line.FAILED
     assert re.search(message, capsys.readouterr().err)
 
 
@@ -186,7 +187,7 @@ def test_two_pictures_with_one_image_id_are_rejected(tree, tmp_path):
     ]
     coco_tree.write_list(tree, entries)
     flags = ("--num_shards=1", "--splits=train", "--max_rejected=1")
-    assert run(tree, tmp_path / "out", *flags) == build_flags.SOME_REJECTED
+    assert run(tree, tmp_path / "out", *flags) == command_line.SOME_REJECTED
     lines = (tmp_path / "out" / "rejected.jsonl").read_text().splitlines()
     assert [json.loads(line)["reason"] for line in lines] == [
         "its image id 1 is that of 2 annotations"
@@ -241,7 +242,7 @@ def test_real_pictures_get_deeplab2s_labels(shared, tmp_path, crowd_ignored):
     )
     crowd = "--treat_crowd_as_ignore" if crowd_ignored else "--no-treat_crowd_as_ignore"
     flags = ("--num_shards=2", "--splits=train", crowd)
-    assert run(root, tmp_path / "out", *flags) == build_flags.COMPLETE
+    assert run(root, tmp_path / "out", *flags) == command_line.COMPLETE
     golden = np.load(shared / "golden/deeplab2/coco_sample_panoptic_labels.npz")
     files = RecordFiles(str(tmp_path / "out/train-*"), labels.load("coco_panoptic"))
     for index, (name, areas) in enumerate(AREAS.items()):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deeplab2_tf import build_coco, builds, examples, labels, shards, workers
+from deeplab2_tf import build_coco, examples, labels, shards
+from deeplab2_tf.building import builds, workers
 from deeplab2_tf.records import RecordFiles
 from tests import coco_tree
 

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from deeplab2_tf.conversion import PanopticPng, Picture
+from deeplab2_tf.building.conversion import PanopticPng, Picture
 from deeplab2_tf.panoptic import SEGMENT_FIELDS
 
 

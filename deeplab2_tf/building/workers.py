@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from deeplab2_tf import shards
-from deeplab2_tf.conversion import Picture, convert
+from deeplab2_tf.building.conversion import Picture, convert
+from deeplab2_tf.building.journal import FinishedShard
 from deeplab2_tf.errors import DataError
-from deeplab2_tf.journal import FinishedShard
 from deeplab2_tf.panoptic import Encoding
 
 

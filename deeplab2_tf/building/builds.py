@@ -20,12 +20,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from deeplab2_tf import manifest
-from deeplab2_tf.conversion import Picture
-from deeplab2_tf.journal import FinishedShard, Journal
+from deeplab2_tf.building import manifest
+from deeplab2_tf.building.conversion import Picture
+from deeplab2_tf.building.journal import FinishedShard, Journal
+from deeplab2_tf.building.workers import Job, make_shards
 from deeplab2_tf.panoptic import Encoding
 from deeplab2_tf.shards import remove_partial_files, shard_name, shard_ranges
-from deeplab2_tf.workers import Job, make_shards
 
 MAX_REJECTED = 0.001
 _SECONDS_BETWEEN_LINES = 10.0

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from deeplab2_tf.journal import FinishedShard
+from deeplab2_tf.building.journal import FinishedShard
 from deeplab2_tf.labels import LabelSet
 from deeplab2_tf.shards import replacing, shard_name
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from deeplab2_tf.builds import MAX_REJECTED
+from deeplab2_tf.building.builds import MAX_REJECTED
 
 SPLITS = ("train", "val", "test")
 COMPLETE, FAILED, SOME_REJECTED, INTERRUPTED = 0, 1, 3, 130

@@ -1,0 +1,1 @@
+"""Builds the record files of a data set: in parallel, resumable, with an account."""
