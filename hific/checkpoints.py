@@ -64,19 +64,36 @@ class Checkpoints:
             ValueError: A valid checkpoint does not fit the objects to restore.
         """
         for prefix in valid_checkpoints(self._directory.parent):
-            try:
-                status = self._checkpoint.restore(str(prefix))
-                status.assert_existing_objects_matched().assert_consumed()
-            except (tf.errors.OpError, IndexError) as error:
-                _LOG.warning("Skipping checkpoint %s: %s", prefix, error)
-                continue
-            except AssertionError as error:
-                raise ValueError(
-                    f"{prefix} holds other variables than this run: "
-                    f"{str(error).splitlines()[0]}"
-                ) from error
-            return int(self._step)
+            if self._restore(prefix):
+                return int(self._step)
         return 0
+
+    def steps(self) -> list[int]:
+        """Steps of the valid checkpoints, newest first."""
+        prefixes = valid_checkpoints(self._directory.parent)
+        return [int(prefix.name.rpartition("-")[2]) for prefix in prefixes]
+
+    def restore_step(self, number: int) -> bool:
+        """Restores the checkpoint of a step; False, and a log line, if it cannot be.
+
+        Raises:
+            ValueError: It does not fit the objects to restore.
+        """
+        return self._restore(self._directory / f"ckpt-{number}")
+
+    def _restore(self, prefix: pathlib.Path) -> bool:
+        try:
+            status = self._checkpoint.restore(str(prefix))
+            status.assert_existing_objects_matched().assert_consumed()
+        except (tf.errors.OpError, IndexError) as error:
+            _LOG.warning("Skipping checkpoint %s: %s", prefix, error)
+            return False
+        except AssertionError as error:
+            raise ValueError(
+                f"{prefix} holds other variables than this run: "
+                f"{str(error).splitlines()[0]}"
+            ) from error
+        return True
 
 
 def valid_checkpoints(workdir: pathlib.Path):

@@ -64,13 +64,20 @@ class Report:
         changed = {k: v for k, v in counts.items() if v != self._counts.get(k, 0)}
         self._counts |= counts
         for name, value in changed.items():
-            self._print(f"{value} steps {name}: loss or gradient was not finite.")
+            self.say(f"{value} steps {name}: loss or gradient was not finite.")
+
+    def say(self, line: str) -> None:
+        """Prints a line, above the bar where there is one."""
+        if self._bar:
+            self._bar.console.print(line)
+        else:
+            print(line, flush=True)
 
     def measured(self, step: int, values: Mapping[str, float]) -> None:
         """Logs what was measured now and then, a validation score for instance."""
         self._write({"step": step}, values)
         shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
-        self._print(f"step {step}/{self._steps}  {shown}")
+        self.say(f"step {step}/{self._steps}  {shown}")
 
     def images(self, step: int, title: str, panels: Sequence[tf.Tensor]) -> None:
         """Shows images side by side in TensorBoard.
@@ -108,15 +115,7 @@ class Report:
             return
         overall = (step - self._start) / max(time.monotonic() - self._began, 1e-9)
         left = datetime.timedelta(seconds=round((self._steps - step) / overall))
-        self._print(
-            f"step {step}/{self._steps}  {shown}  {rate:.2f} steps/s  {left} left"
-        )
-
-    def _print(self, line: str) -> None:
-        if self._bar:
-            self._bar.console.print(line)
-        else:
-            print(line, flush=True)
+        self.say(f"step {step}/{self._steps}  {shown}  {rate:.2f} steps/s  {left} left")
 
 
 def _bar(start: int, steps: int) -> rich.progress.Progress | None:

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from hific.averages import Average
 from hific.checkpoints import Checkpoints
-from hific.guards import Guard
+from hific.guards import Guard, roll_back
 from hific.objectives import Terms
 from hific.reports import Report
 from hific.signals import Signals
@@ -237,7 +237,7 @@ def fit(
 
     Raises:
         Interrupted: SIGTERM or SIGINT came; the state was saved.
-        NonFiniteTraining: 10 rounds in a row were not finite.
+        NonFiniteTraining: Going back three times did not help, or nothing was saved.
     """
     step = tf.Variable(0, trainable=False, dtype=tf.int64)
     guard = Guard()
@@ -262,7 +262,10 @@ def fit(
             if last or loop.done % log_every == 0:
                 report.metrics(loop.done, loop.take_metrics() | _rates(players))
                 report.counts(skipped=int(guard.skipped))
-                guard.check()
+            # Not when interrupted: a run that never stops looks at fixed steps only.
+            if (loop.done == steps or loop.done % log_every == 0) and guard.stuck():
+                back = roll_back(guard, checkpoints, step, checkpoint_every)
+                report.say(f"Step {loop.done} goes on with the weights of step {back}.")
             if last or loop.done % checkpoint_every == 0:
                 checkpoints.save(loop.done)
                 saved = loop.done
