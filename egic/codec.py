@@ -20,7 +20,7 @@ from hific.codec import Codec, CodecModel, build_hific, build_hific_coding_prior
 from hific.config import HificConfig
 from hific.entropy import FactorizedDensity, Prior
 from hific.errors import LimitExceededError, ModelLoadError
-from hific.names import named_variables
+from hific.names import copy_variables, named_variables
 
 RELEASED_STRIDE = 256  # What EGIC's released code pads pictures to.
 
@@ -51,7 +51,12 @@ def build_egic(
         transforms.HyperSynthesis(config.hyper, latent, init, functions),
         SliceWalk(config.charm, latent, init),
     )
-    return CodecModel(analysis, synthesis, prior, latent)
+    head = None
+    if config.head.stages:  # Last, so that it leaves the other first values alone.
+        head = transforms.Head(
+            config.transform, config.head.stages, init, functions, dtype
+        )
+    return CodecModel(analysis, synthesis, prior, latent, head)
 
 
 def build_egic_coding_prior(config: EgicConfig, model: CodecModel) -> Prior:
@@ -133,7 +138,9 @@ def build_codec(
     system = SYSTEMS[type(config)]
     prior = system.coding_prior(config, model)
     for name in ("hyper_synthesis", "walk"):
-        _copy(getattr(model.prior, name), getattr(prior, name))
+        part = getattr(model.prior, name)
+        if isinstance(part, tf.Module):
+            copy_variables(part, getattr(prior, name))
     return Codec(model, prior, coding_tables, model_id, system.stride(config))
 
 
@@ -224,12 +231,3 @@ def _assign(model: CodecModel, weights: dict[str, np.ndarray], directory) -> Non
                 f"asks for {tuple(variable.shape)}."
             )
         variable.assign(weights[name])
-
-
-def _copy(source: Any, target: Any) -> None:
-    """Copies variables between two modules of the same structure, casting them."""
-    if not isinstance(source, tf.Module):
-        return
-    values = named_variables(source)
-    for name, variable in named_variables(target).items():
-        variable.assign(tf.cast(values[name], variable.dtype))

@@ -13,6 +13,7 @@ from typing import Any
 
 import hific.config
 from hific.config import DataConfig, OptimizerConfig, RateConfig
+from hific.network_config import HeadConfig
 
 
 @dataclasses.dataclass
@@ -71,6 +72,7 @@ class EgicConfig:
         perceptual_weight: k_P; multiplies LPIPS.
         compatible: Pad pictures to multiples of 256, as the released code does, instead
             of 64.
+        head: The output-residual head, trained by train_orp.py.
     """
 
     transform: TransformConfig = field(default_factory=TransformConfig)
@@ -82,6 +84,7 @@ class EgicConfig:
     data: DataConfig = field(default_factory=DataConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     compatible: bool = False
+    head: HeadConfig = field(default_factory=HeadConfig, metadata=hific.config.LATER)
 
 
 def _fixed(weight: float) -> RateConfig:

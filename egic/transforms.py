@@ -7,6 +7,8 @@ function of tensors, with height and width known or not.
 Source: Zhu et al. 2022 (SwinT-ChARM) in the configuration of EGIC, arXiv:2309.03244.
 """
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from egic.config import HyperConfig, TransformConfig
@@ -20,6 +22,7 @@ from egic.swin import (
     Stage,
     StageShape,
 )
+from hific.names import copy_variables
 
 STRIDE = 64  # Sides of every picture coded are multiples of this.
 LATENT_STRIDE = 16
@@ -68,17 +71,83 @@ class Synthesis(tf.Module):
     def __call__(self, y_hat: tf.Tensor) -> tf.Tensor:
         return self.render(self.features(y_hat))
 
-    def features(self, y_hat: tf.Tensor) -> tf.Tensor:
-        """The input of the last stage, [B, 8h, 8w, dims[0]]."""
+    def features(self, y_hat: tf.Tensor, depth: int = 1) -> tf.Tensor:
+        """The input of the last `depth` stages; [B, 8h, 8w, dims[0]] for one."""
         x = tf.cast(y_hat, self._dtype)
-        for stage, split in zip(self.stages[:3], self.splits, strict=True):
+        first = 4 - depth
+        for stage, split in zip(self.stages[:first], self.splits[:first], strict=True):
             x = split(stage(x))
         return x
 
-    def render(self, features: tf.Tensor) -> tf.Tensor:
-        """The last stage and the pixels it gives, [B, 16h, 16w, 3] in [0, 255]."""
-        x = self.unpack(self.stages[3](features))
-        return tf.cast(x, tf.float32) * 255.0
+    def render(self, features: tf.Tensor, depth: int = 1) -> tf.Tensor:
+        """The last `depth` stages and their image, [B, 16h, 16w, 3] in [0, 255]."""
+        return _image(features, *self.tail(depth))
+
+    def tail(self, depth: int) -> tuple[list[Stage], list[PatchSplitting], PatchUnpack]:
+        """The last `depth` stages, what lies between them, and what follows."""
+        return self.stages[4 - depth :], self.splits[4 - depth :], self.unpack
+
+
+class Head(tf.Module):
+    """The output-residual head: G's last stages a second time, with other weights.
+
+    Features of G to the image of least mean squared error that can be made of them, on
+    the [0, 255] scale, not clipped. With one stage of the published size it has 399,892
+    parameters. What is called a residual is this image minus G's.
+
+    Source: Sect. 3.3 and A.3 of EGIC (arXiv:2309.03244), in the form that predicts the
+    image itself.
+
+    Attributes:
+        depth: Stages; the features are `Synthesis.features(y_hat, depth)`.
+        channels: Of the features.
+    """
+
+    def __init__(
+        self,
+        config: TransformConfig,
+        depth: int,
+        init: Initialiser,
+        kernels: Kernels,
+        dtype,
+    ):
+        super().__init__()
+        if not 1 <= depth <= 4:
+            raise ValueError(
+                f"head.stages (={depth}) must be 1 to 4, the stages of G, or 0 for no "
+                "head."
+            )
+        dims = config.dims[::-1]
+        self.depth, self.channels = depth, dims[4 - depth]
+        self._dtype = dtype
+        self.stages = _stages(config, range(depth)[::-1], init, kernels)
+        self.splits = [
+            PatchSplitting(dims[i], dims[i + 1], init, kernels)
+            for i in range(4 - depth, 3)
+        ]
+        self.unpack = PatchUnpack(dims[3], 3, init)
+
+    def __call__(self, features: tf.Tensor) -> tf.Tensor:
+        x = tf.cast(features, self._dtype)
+        return _image(x, self.stages, self.splits, self.unpack)
+
+    def start_from(self, synthesis: Synthesis) -> None:
+        """Copies the weights of G's last stages: the head then gives G's image."""
+        theirs = tf.nest.flatten(synthesis.tail(self.depth))
+        ours = tf.nest.flatten((self.stages, self.splits, self.unpack))
+        for source, target in zip(theirs, ours, strict=True):
+            copy_variables(source, target)
+
+
+def _image(
+    x: tf.Tensor,
+    stages: Sequence[Stage],
+    splits: Sequence[PatchSplitting],
+    unpack: PatchUnpack,
+) -> tf.Tensor:
+    for stage, split in zip(stages[:-1], splits, strict=True):
+        x = split(stage(x))
+    return tf.cast(unpack(stages[-1](x)), tf.float32) * 255.0
 
 
 class HyperAnalysis(tf.Module):

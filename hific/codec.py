@@ -1,8 +1,7 @@
 """Image to bytes and back: the face every codec of this project shows."""
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -17,20 +16,18 @@ from hific.errors import (
     CorruptError,
     DecodeMismatchError,
     InvalidImageError,
-    LimitExceededError,
-    NonFiniteError,
     UnknownModelError,
-    UnsupportedAlphaError,
 )
+from hific.heads import DecoderHead, Head, Synthesis
+from hific.memory import within_memory
+from hific.rendering import Alpha, Rendering
 from hific.tables import Tables
 
 LATENT_STRIDE = 16  # Pixels per position of y, each way.
-# Peak memory beside some 0.7 GB, measured with "egic"; smaller models need less.
-BYTES_PER_PIXEL = 1600
 
 
 class CodecModel(tf.Module):
-    """E, G and P of one system; knows nothing of files or losses.
+    """E, G and P of one system, and its head; knows nothing of files or losses.
 
     Attributes:
         analysis: E, image [B, H, W, 3] float32 in [0, 255] -> y [B, H/16, W/16, C]; H
@@ -39,20 +36,27 @@ class CodecModel(tf.Module):
             scale, not clipped.
         prior: P.
         channels: C.
+        head: The output-residual head, a second end of G, or None.
     """
 
     def __init__(
         self,
         analysis: Callable[[tf.Tensor], tf.Tensor],
-        synthesis: Callable[[tf.Tensor], tf.Tensor],
+        synthesis: Synthesis,
         prior: Prior,
         channels: int,
+        head: Head | None = None,
     ):
         super().__init__()
         self.analysis = analysis
         self.synthesis = synthesis
         self.prior = prior
         self.channels = channels
+        self.head = head
+
+    def without_head(self) -> "CodecModel":
+        """The same networks but for the head, as the run before it saved them."""
+        return CodecModel(self.analysis, self.synthesis, self.prior, self.channels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,32 +132,43 @@ class Codec:
         report = Report(self._coder.ideal_bits(coded), coded.clipped)
         return bitstream.pack(packet), report
 
-    def decompress(self, data: bytes, alpha: float = 1.0) -> np.ndarray:
+    def decompress(self, data: bytes, alpha: Alpha = 1.0) -> np.ndarray:
         """Reads a compressed file back: [H, W, 3] uint8.
 
         Args:
             data: The whole file.
             alpha: 1 for the model's own image. Others need an output-residual head,
-                which interpolates towards the most faithful image at 0.
+                which interpolates towards the most faithful image at 0. An array
+                [H, W] chooses for each pixel.
 
         Raises:
             CodecError: The file is damaged, or not of this model, or this machine does
                 not reproduce its latents.
-            UnsupportedAlphaError: `alpha` is not 1 and the model has no output-residual
-                head. A ValueError.
+            UnsupportedAlphaError: `alpha` is not from 0 to 1 or has another size than
+                the picture, or it is not 1 and the model has no output-residual head.
+                A ValueError.
         """
-        if alpha != 1.0:
-            raise UnsupportedAlphaError(
-                f"alpha={alpha:g} needs a model with an output-residual head; this one "
-                "has a single image, which is alpha=1."
-            )
+        return self.decompress_all(data, [alpha])[0]
+
+    def decompress_all(self, data: bytes, alphas: Sequence[Alpha]) -> list[np.ndarray]:
+        """`decompress` at several alphas; decodes the bits and runs the networks once.
+
+        Raises:
+            CodecError, UnsupportedAlphaError: See `decompress`.
+        """
+        rendering = self.decode(data)
+        return [rendering.image(alpha) for alpha in alphas]
+
+    def decode(self, data: bytes) -> Rendering:
+        """Reads a compressed file up to its latents, to be shown at any alpha.
+
+        Raises:
+            CodecError: See `decompress`.
+        """
         packet, coded = self.decode_latents(data)
-        with within_memory(packet.height, packet.width):
-            image = self._engine.synthesis(tf.constant(coded.y_hat)).numpy()[0]
-        if not np.isfinite(image).all():
-            raise NonFiniteError("The decoded image holds NaN or infinite values.")
-        image = image[: packet.height, : packet.width]
-        return np.clip(np.rint(image), 0.0, 255.0).astype(np.uint8)
+        return Rendering(
+            self._engine, tf.constant(coded.y_hat), packet.height, packet.width
+        )
 
     def latents(self, image: np.ndarray) -> tf.Tensor:
         """y of an image [H, W, 3] uint8, before rounding: [1, h, w, C] float32."""
@@ -208,24 +223,6 @@ class Codec:
         return float(rate.hard_y_bits[0] + rate.hard_z_bits[0])
 
 
-@contextlib.contextmanager
-def within_memory(height: int, width: int) -> Iterator[None]:
-    """Turns what is raised for want of memory into LimitExceededError.
-
-    Args:
-        height, width: Of the picture that is coded, pixels.
-    """
-    try:
-        yield
-    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-        need = BYTES_PER_PIXEL * height * width / 1e9
-        raise LimitExceededError(
-            f"The memory of this machine does not suffice for a picture of {width} x "
-            f"{height}: the largest model needs {need + 0.7:.1f} GB for it. Cut or "
-            "shrink the picture, or use a machine with more."
-        ) from error
-
-
 def pad(image: np.ndarray, multiple: int) -> np.ndarray:
     """Reflects an image [H, W, 3] below and to the right up to multiples of a number.
 
@@ -260,12 +257,12 @@ def build_hific(config: HificConfig, precision: str = "float32") -> CodecModel:
         noisy_hyper=choose(NOISY_HYPER, config.quantisation_z, "quantisation_z"),
         likelihood_floor=1e-9,
     )
-    return CodecModel(
-        networks.build_encoder(config, dtype),
-        networks.build_decoder(config, dtype),
-        prior,
-        config.latent_channels,
-    )
+    encoder = networks.build_encoder(config, dtype)
+    decoder = networks.build_decoder(config, dtype)
+    head = None
+    if config.head.stages:
+        head = DecoderHead(config.decoder, config.head.stages, dtype=dtype)
+    return CodecModel(encoder, decoder, prior, config.latent_channels, head)
 
 
 def build_hific_coding_prior(config: HificConfig, model: CodecModel) -> Prior:

@@ -18,10 +18,16 @@ from hific.network_config import (
     DecoderConfig,
     DiscriminatorConfig,
     EncoderConfig,
+    HeadConfig,
     HyperpriorConfig,
 )
 
 T = TypeVar("T")
+
+# Metadata of a field that came after configs of its kind were written: it is written
+# only where it is not the default, so that older configs and bundles stay what they are
+# when they are written again.
+LATER = {"written": "unless default"}
 
 
 @dataclasses.dataclass
@@ -142,6 +148,7 @@ class HificConfig:
         adversarial_loss: A key of `hific.losses.ADVERSARIAL_LOSSES`.
         optimizer: Of E, G and P.
         data: How crops are cut.
+        head: The output-residual head, trained by train_orp.py.
     """
 
     latent_channels: int = 220
@@ -161,6 +168,7 @@ class HificConfig:
     adversarial_loss: str = "non_saturating"
     optimizer: OptimizerConfig = dataclasses.field(default_factory=_hific_optimizer)
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    head: HeadConfig = dataclasses.field(default_factory=HeadConfig, metadata=LATER)
 
 
 def _paper(config: HificConfig) -> HificConfig:
@@ -258,7 +266,13 @@ def save(config: Any, path: pathlib.Path) -> None:
 
 def to_dict(config: Any) -> dict[str, Any]:
     """Returns the config as plain data; `kind` names the class it came from."""
-    return {"kind": type(config).__name__, **dataclasses.asdict(config)}
+    plain = dataclasses.asdict(config)
+    for field in dataclasses.fields(config):
+        if field.metadata == LATER:
+            assert callable(field.default_factory)
+            if getattr(config, field.name) == field.default_factory():
+                del plain[field.name]
+    return {"kind": type(config).__name__, **plain}
 
 
 def from_dict(data: Mapping[str, Any], kinds: Mapping[str, type]) -> Any:

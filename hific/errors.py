@@ -82,7 +82,10 @@ class ModelLoadError(CodecError):
 
 
 class UnsupportedAlphaError(ValueError):
-    """A model with a single image was asked for another alpha than 1.
+    """An alpha that is none, or that the model does not have.
+
+    Not from 0 to 1, a map of another size than the picture, or other than 1 for a model
+    without an output-residual head.
 
     No `CodecError`: file and model are right, the question is not. The command line
     treats it as wrong usage.

@@ -41,6 +41,17 @@ def named_variables(module: tf.Module) -> dict[str, tf.Variable]:
     return dict(sorted(found.items()))
 
 
+def copy_variables(source: tf.Module, target: tf.Module) -> None:
+    """Copies values between two networks of the same structure, casting them.
+
+    Args:
+        source, target: tf.Modules or Keras layers.
+    """
+    values = named_variables(source)
+    for name, variable in named_variables(target).items():
+        variable.assign(tf.cast(values[name], variable.dtype))
+
+
 def _children(view: tf.train.TrackableView, node):
     for name, child in view.children(node).items():
         # A Sequential model lists each layer twice, once by its place among the

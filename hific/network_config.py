@@ -48,6 +48,19 @@ class DecoderConfig:
 
 
 @dataclasses.dataclass
+class HeadConfig:
+    """The output-residual head, a second end of G made for the most faithful image.
+
+    Attributes:
+        stages: How many of G's last stages the head has of its own: 0 for no head, 1 as
+            published. EGIC's G has 4, with which the head is a whole decoder; of
+            HiFiC's G, each doubling of the size is one.
+    """
+
+    stages: int = 0
+
+
+@dataclasses.dataclass
 class HyperpriorConfig:
     """HiFiC's P.
 

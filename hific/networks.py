@@ -154,12 +154,26 @@ class Decoder(tf.keras.layers.Layer):
         self.built = True
 
     def call(self, latent):
+        return self.render(self.features(latent))
+
+    def features(self, latent, depth=1):
+        """The input of the last `depth` doublings of the size."""
         x = tf.cast(latent, self.variable_dtype)
         head = self.norm_head(self.conv_in(self.norm_in(x)))
         x = head + run(self.blocks, head)
-        for up, norm in zip(self.ups, self.norms, strict=True):
-            x = tf.nn.relu(norm(up(x)))
+        return upsample(x, self.ups[:-depth], self.norms[:-depth])
+
+    def render(self, features, depth=1):
+        """The last `depth` doublings of the size and their image, in [0, 255]."""
+        x = upsample(features, self.ups[-depth:], self.norms[-depth:])
         return 255.0 * self.to_image(x)
+
+
+def upsample(x, ups, norms):
+    """Transposed convolutions, each with norm and ReLU."""
+    for up, norm in zip(ups, norms, strict=True):
+        x = tf.nn.relu(norm(up(x)))
+    return x
 
 
 class HyperAnalysis(tf.keras.layers.Layer):

@@ -89,6 +89,7 @@ SYNTHESIS = {
     f"basic_layer_gs_{i}": (f"stages.{i}", f"splits.{i}" if i < 3 else "unpack")
     for i in range(4)
 }
+HEAD = {"basic_layer_orp_0": ("stages.0", "unpack")}
 HYPER_ANALYSIS = {
     "basic_layer_ha_0": ("fine", "merge"),
     "basic_layer_ha_1": ("coarse", ""),

@@ -11,6 +11,9 @@ from egic.config import CharmConfig, EgicConfig, HyperConfig, TransformConfig
 from egic.initialisers import Blank
 from egic.kernels import KERNELS, fastest
 from hific import entropy
+from hific.engines import TensorFlowEngine
+from hific.network_config import HeadConfig
+from hific.rendering import Rendering
 from tests import egic_golden
 from tests.egic_golden import Golden
 
@@ -55,6 +58,25 @@ def test_synthesis_is_the_released_one(golden, execution):
     arrays = golden.arrays("synthesis")
     x_hat = tf.function(network, autograph=False)(tf.constant(arrays["y_hat"]))
     assert_close(x_hat.numpy(), arrays["x_hat"])
+
+
+@pytest.fixture
+def released_codec(golden):
+    """The decoder's side of a codec with the released G and its head."""
+    model = build_egic(EgicConfig(head=HeadConfig(1)), init=Blank())
+    golden.fill_transform(model.synthesis, "synthesis", egic_golden.SYNTHESIS)
+    golden.fill_transform(model.head, "orp", egic_golden.HEAD)
+    return TensorFlowEngine(model, 320)
+
+
+def test_the_head_and_every_alpha_are_the_released_ones(golden, released_codec):
+    y_hat = tf.constant(golden.arrays("synthesis")["y_hat"])
+    rendering = Rendering(released_codec, y_hat, 128, 128)
+    arrays = golden.arrays("orp")
+    assert_close(rendering.faithful[np.newaxis], arrays["pred_mse"])
+    for alpha in (0.0, 0.5, 1.0):
+        ours = rendering.exact(alpha)[np.newaxis]
+        assert_close(ours, arrays[f"x_hat_alpha_{alpha}"])
 
 
 def test_hyper_analysis_is_the_released_one(golden):
