@@ -1,17 +1,24 @@
 """EGIC's training systems as tuples of players."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from deeplab2_tf.config import LossConfig
 from deeplab2_tf.labels import LabelSet
 from deeplab2_tf.losses import mean_over_images, top_k_cross_entropy
 from deeplab2_tf.schedules import Poly
+from egic.labelmix import NUM_IDS, class_mask, consistency_loss, mix
+from egic.losses import semantic_cross_entropy, semantic_discriminator_loss
 from egic.pretraining_config import PretrainingConfig
-from hific.objectives import Terms
+from egic.stage2_config import STRATEGIES, GeneratorWeights, Stage2Config
+from hific.choices import choose
+from hific.losses import mse_255
+from hific.objectives import Terms, psnr
 from hific.schedules import Adam
+from hific.systems import Lpips
 from hific.training import Group, Player
 
 Labelled = Mapping[str, tf.Tensor]
@@ -73,3 +80,248 @@ def pixel_accuracy(
     valid = tf.cast(labels != ignore_label, tf.float32)
     right = valid * tf.cast(best == labels, tf.float32)
     return tf.math.divide_no_nan(tf.reduce_sum(right), tf.reduce_sum(valid))
+
+
+def stage2(
+    model: Any,
+    critic: Any,
+    config: Stage2Config,
+    label_set: LabelSet,
+    lpips: Lpips | None = None,
+    seed: int = 0,
+) -> tuple[Player, ...]:
+    """The discriminator moves, then G against it; E and P stay as they are.
+
+        L_D = L_wce(x, y) + CE(D(x', y), fake) + w * L_cons
+        L_G = k_M * MSE + k_P * LPIPS + beta * L_wce(x', y)
+
+    A discriminator that knows nothing scores 2 ln(N + 1) + 0. Each player has its own
+    images, so a batch of 2 B trains either on B. E and P run once for each; they see
+    the latents as a file has them, rounded, also where the codec was trained with noise
+    in their place. No gradient reaches the latent, neither through G nor through the
+    condition. The rate is a constant here, and only logged.
+
+    Source: Sect. 3 of EGIC (arXiv:2309.03244), Eq. 4 to 6.
+
+    Args:
+        model: A `hific.codec.CodecModel`, trained in stage 1.
+        critic: (image [B, H, W, 3] in [0, 255], latent) -> logits [B, H, W, N + 1].
+        config: Weights, reduction, LabelMix and learning rates.
+        label_set: Says what void is, and which classes are things.
+        lpips: (reconstruction, original) -> [B] float32.
+        seed: Of LabelMix, together with the step.
+
+    Raises:
+        ValueError: k_P is not 0 and there is no `lpips`, or a name is in no table.
+    """
+    weights = generator_weights(config)
+    if weights.perceptual and lpips is None:
+        raise ValueError(
+            f"k_P (={weights.perceptual}) needs LPIPS: pass --lpips_weights, or "
+            f"--config.{STRATEGIES[config.strategy]}.perceptual=0."
+        )
+    part = config.optimizer
+    players = (
+        ("discriminator", critic, part.discriminator_rate),
+        ("generator", model.synthesis, part.generator_rate),
+    )
+    objectives = (
+        _SegmentingObjective(model, critic, config, label_set, seed),
+        _RealismObjective(model, critic, config, label_set, lpips),
+    )
+    return tuple(
+        Player(
+            name,
+            objective,
+            [Group(network.trainable_variables, Adam(rate, epsilon=part.epsilon))],
+            part.clip_norm or None,
+        )
+        for (name, network, rate), objective in zip(players, objectives, strict=True)
+    )
+
+
+def generator_weights(config: Stage2Config) -> GeneratorWeights:
+    """The weights of the strategy that a config chooses.
+
+    Raises:
+        ValueError: There is no such strategy.
+    """
+    return getattr(config, choose(STRATEGIES, config.strategy, "strategy"))
+
+
+def coded(model: Any, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """E and P of images [B, H, W, 3] in [0, 255], without gradient.
+
+    Returns:
+        y_hat as a file has it, [B, h, w, C], and the bits of the file, [B].
+    """
+    rate = model.prior.rate(model.analysis(image))
+    bits = rate.hard_y_bits + rate.hard_z_bits
+    return tf.stop_gradient(rate.y_hat), tf.stop_gradient(bits)
+
+
+class Judged(NamedTuple):
+    """What the discriminator is shown in one step, and what it says.
+
+    Attributes:
+        fake: Reconstructions, [B, H, W, 3] in [0, 255] and a little beyond.
+        mask: Of LabelMix, [B, H, W, 1]; 1 where `mixed` is the original.
+        mixed: [B, H, W, 3].
+        real_logits, fake_logits, mixed_logits: [B, H, W, N + 1].
+    """
+
+    fake: tf.Tensor
+    mask: tf.Tensor
+    mixed: tf.Tensor
+    real_logits: tf.Tensor
+    fake_logits: tf.Tensor
+    mixed_logits: tf.Tensor
+
+
+def judge(
+    model: Any, critic: Any, batch: Labelled, seed: tf.Tensor, scope: str, training
+) -> Judged:
+    """Reconstructs a batch, mixes it, and asks the discriminator about all three.
+
+    Args:
+        model: A `hific.codec.CodecModel`; it gets no gradient.
+        critic: Called once, so that spectral norm iterates once for all three.
+        batch: Of `deeplab2_tf.pipeline`.
+        seed: [2] int, of LabelMix.
+        scope: A key of `egic.labelmix.SCOPES`.
+        training: Whether it is the discriminator that learns.
+    """
+    image = batch["image"]
+    y_hat, _ = coded(model, image)
+    fake = tf.stop_gradient(model.synthesis(y_hat))
+    mask = class_mask(batch["semantic"], seed, scope)
+    mixed = mix(mask, image, fake)
+    logits = critic(
+        tf.concat([image, fake, mixed], axis=0),
+        tf.concat([y_hat] * 3, axis=0),
+        training=training,
+    )
+    return Judged(fake, mask, mixed, *tf.split(logits, 3))
+
+
+class _SegmentingObjective:
+    def __init__(
+        self,
+        model: Any,
+        critic: Any,
+        config: Stage2Config,
+        label_set: LabelSet,
+        seed: int,
+    ):
+        self._model = model
+        self._critic = critic
+        self._config = config
+        self._label_set = label_set
+        self._seed = seed
+
+    def __call__(self, batch: Labelled, step: tf.Tensor) -> Terms:
+        """Returns the terms for a batch of `deeplab2_tf.pipeline`."""
+        config, labels = self._config, batch["semantic"]
+        seed = labelmix_seed(self._seed, step)
+        seen = judge(
+            self._model, self._critic, batch, seed, config.labelmix_scope, True
+        )
+        terms = semantic_discriminator_loss(
+            seen.real_logits,
+            seen.fake_logits,
+            labels,
+            batch["weights"],
+            ignore_label=self._label_set.ignore_label,
+            reduction=config.reduction,
+        )
+        consistency = consistency_loss(
+            seen.mixed_logits, seen.real_logits, seen.fake_logits, seen.mask
+        )
+        return Terms(
+            {
+                **terms._asdict(),
+                "consistency": config.consistency_weight * consistency,
+            },
+            {"labelmix": consistency, **self._accuracies(seen, labels)},
+        )
+
+    def _accuracies(self, seen: Judged, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Shares of pixels it sorts right; NaN, which the log skips, of no pixels."""
+        things = list(self._label_set.thing_ids)
+        stuff = [one.id for one in self._label_set.classes if not one.is_thing]
+        shares = {
+            f"accuracy_{name}": class_accuracy(seen.real_logits, labels, ids)
+            for name, ids in (("things", things), ("stuff", stuff))
+            if ids
+        }
+        fake = self._label_set.fake_label
+        everywhere = tf.fill(tf.shape(labels), fake)
+        shares["accuracy_fake"] = class_accuracy(seen.fake_logits, everywhere, [fake])
+        return shares
+
+
+def labelmix_seed(seed: int, step: tf.Tensor) -> tf.Tensor:
+    """The seed of LabelMix's coins in the round after `step` completed ones."""
+    return tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
+
+
+def class_accuracy(logits: tf.Tensor, labels: tf.Tensor, ids: list[int]) -> tf.Tensor:
+    """Share of the pixels of some classes whose largest logit is their class's.
+
+    Args:
+        logits: [B, H, W, C] float.
+        labels: [B, H, W] int in [0, 256).
+        ids: The classes.
+
+    Returns:
+        [] float32, NaN where there is no such pixel.
+    """
+    best = tf.argmax(logits, axis=-1, output_type=labels.dtype)
+    valid = tf.gather(np.isin(np.arange(NUM_IDS), ids), labels)
+    right = tf.reduce_sum(tf.cast(valid & (best == labels), tf.float32))
+    return right / tf.reduce_sum(tf.cast(valid, tf.float32))
+
+
+class _RealismObjective:
+    def __init__(
+        self,
+        model: Any,
+        critic: Any,
+        config: Stage2Config,
+        label_set: LabelSet,
+        lpips: Lpips | None,
+    ):
+        self._model = model
+        self._critic = critic
+        self._weights = generator_weights(config)
+        self._options = {
+            "ignore_label": label_set.ignore_label,
+            "reduction": config.reduction,
+        }
+        self._lpips = lpips
+
+    def __call__(self, batch: Labelled, step: tf.Tensor) -> Terms:
+        """Returns the terms for a batch of `deeplab2_tf.pipeline`."""
+        del step
+        image, labels, by = batch["image"], batch["semantic"], self._weights
+        y_hat, bits = coded(self._model, image)
+        fake = self._model.synthesis(y_hat)
+        logits = self._critic(fake, y_hat, training=False)
+        loss = semantic_cross_entropy(logits, labels, batch["weights"], **self._options)
+        mse = mse_255(fake, image)
+        pixels = tf.cast(tf.shape(image)[1] * tf.shape(image)[2], tf.float32)
+        fooled = pixel_accuracy(logits, labels, self._options["ignore_label"])
+        weighted = {"adversarial": by.adversarial * loss}
+        logged = {
+            "adversarial_loss": loss,
+            "fooled": fooled,
+            "hard_bpp": tf.reduce_mean(bits) / pixels,
+            "mse": mse,
+            "psnr": psnr(mse),
+        }
+        if by.distortion:
+            weighted["distortion"] = by.distortion * mse
+        if by.perceptual and self._lpips is not None:
+            logged["lpips"] = tf.reduce_mean(self._lpips(fake, image))
+            weighted["perceptual"] = by.perceptual * logged["lpips"]
+        return Terms(weighted, logged)
