@@ -18,7 +18,7 @@ from egic import batch
 
 # TensorFlow has to be loaded before app.run: inside, 2.14 starts as version 1.
 from hific import bitstream, lpips, lpips_weights
-from hific.evaluation import baselines, metrics, report, run
+from hific.evaluation import baselines, frechet, metrics, report, run
 from hific.pictures import find_pictures
 
 _MODEL = flags.DEFINE_string("model", None, "Model bundle.", required=True)
@@ -29,7 +29,11 @@ _OUT = flags.DEFINE_string("out", None, "Folder for the results.", required=True
 _LPIPS = flags.DEFINE_string(
     "lpips_weights",
     None,
-    "LPIPS weights (.npz), by default those in the cache; without, LPIPS is left out.",
+    "LPIPS weights (.npz), by default those in the cache; without, LPIPS and FD-alex "
+    "are left out.",
+)
+_FD_PATCH = flags.DEFINE_integer(
+    "fd_patch", 128, "Side of FD-alex' patches, pixels.", lower_bound=lpips.MIN_SIDE
 )
 _ALPHA = flags.DEFINE_float(
     "alpha", 1.0, "Realism asked of the decoder.", lower_bound=0.0, upper_bound=1.0
@@ -45,8 +49,8 @@ def main(argv):
         raise app.UsageError(f"Unknown arguments: {argv[1:]}. Flags start with --.")
     out = pathlib.Path(_OUT.value)
     try:
-        pictures, evaluation = _prepare(out)
-        _measure(pictures, evaluation, out)
+        pictures, evaluation, sets = _prepare(out)
+        _measure(pictures, evaluation, sets, out)
     except egic.UnsupportedAlphaError as error:
         raise app.UsageError(str(error)) from error
     except (egic.CodecError, OSError) as error:
@@ -55,14 +59,14 @@ def main(argv):
 
 
 def _prepare(out: pathlib.Path):
-    """Turns the flags into pictures and what is to be done with each."""
+    """Turns the flags into pictures, and what is to be done with each and with all."""
     try:
         pictures = find_pictures(_IMAGES.value)
         compared = baselines.choose(_BASELINES.value)
-        measured = _metrics()
+        measured, sets = _metrics()
     except ValueError as error:
         raise app.UsageError(str(error)) from error
-    return pictures, run.Evaluation(
+    evaluation = run.Evaluation(
         codec=egic.load(_MODEL.value),
         out=out,
         metrics=measured,
@@ -70,10 +74,12 @@ def _prepare(out: pathlib.Path):
         payload_bytes=lambda data: len(bitstream.unpack(data).payload),
         alpha=_ALPHA.value,
         save_images=_SAVE_IMAGES.value,
+        collect=sets.add if sets else run.ignore,
     )
+    return pictures, evaluation, sets
 
 
-def _measure(pictures, evaluation, out: pathlib.Path) -> None:
+def _measure(pictures, evaluation, sets, out: pathlib.Path) -> None:
     """Measures every picture; results.csv grows as they are done."""
     names = run.unique_names([pictures.name(i) for i in range(len(pictures))])
     results: list[report.Result] = []
@@ -90,20 +96,29 @@ def _measure(pictures, evaluation, out: pathlib.Path) -> None:
             ours.bpp,
             ours.metrics["psnr"],
         )
-    settings = {flag.name: flag.value for flag in (_MODEL, _IMAGES, _ALPHA, _LPIPS)}
-    report.write_summary(results, settings, out / "summary.json")
-    report.print_table(results)
+    used = (_MODEL, _IMAGES, _ALPHA, _LPIPS, _FD_PATCH)
+    settings = {flag.name: flag.value for flag in used}
+    of_all = sets.summary() if sets else {}
+    report.write_summary(results, settings, out / "summary.json", of_all)
+    report.print_table(results, of_all=of_all)
+    if sets and sets.shortage:
+        print(sets.shortage)
     print(f"Wrote {out}/results.csv and summary.json")
 
 
 def _metrics():
+    """What is measured of each picture, and of all together (or None)."""
     if not (_LPIPS.value or lpips_weights.default_path().is_file()):
-        logging.info("No --lpips_weights: LPIPS is left out.")
-        return metrics.METRICS
+        logging.info("No --lpips_weights: LPIPS and FD-alex are left out.")
+        return metrics.METRICS, None
     distance = lpips.load(_LPIPS.value)
     if not distance.official:
         logging.warning("These LPIPS weights are not those published as version 0.1.")
-    return {**metrics.METRICS, "lpips": metrics.lpips_of(distance)}
+    features = frechet.alexnet_features(distance)
+    return (
+        {**metrics.METRICS, "lpips": metrics.lpips_of(distance)},
+        frechet.FrechetAlex(features, _FD_PATCH.value),
+    )
 
 
 if __name__ == "__main__":

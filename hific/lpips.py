@@ -93,15 +93,22 @@ class Lpips:
             ]
         )
 
-    def _features(self, image):
-        """[B, H, W, 3] in [0, 255] -> five [B, h, w, C], unit length over channels."""
+    def activations(self, image: tf.Tensor) -> list[tf.Tensor]:
+        """Returns the outputs of AlexNet's five ReLUs, [B, h, w, C] float32 >= 0.
+
+        Args:
+            image: [B, H, W, 3] float32 in [0, 255], RGB; H, W >= `MIN_SIDE`.
+        """
         conv1, conv2, conv3, conv4, conv5 = self._convolutions
         x1 = conv1(tf.nn.bias_add(image, -self._centre))
         x2 = conv2(tf.nn.max_pool2d(x1, 3, 2, "VALID"))
         x3 = conv3(tf.nn.max_pool2d(x2, 3, 2, "VALID"))
         x4 = conv4(x3)
         x5 = conv5(x4)
-        return [_unit_length(x) for x in (x1, x2, x3, x4, x5)]
+        return [x1, x2, x3, x4, x5]
+
+    def _features(self, image):
+        return [_unit_length(x) for x in self.activations(image)]
 
 
 def load(path: str | pathlib.Path | None, fetch: bool = False) -> Lpips:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from hific import bitstream, images
+from hific import bitstream, images, lpips_weights
 from hific.errors import InvalidImageError, UnsupportedAlphaError
 from hific.evaluation import baselines, metrics, run
 
@@ -118,6 +118,19 @@ def test_baselines_cost_no_more_than_the_codec(tmp_path):
     assert shown.shape[1] >= 5 * 96
 
 
+def test_all_pictures_are_shown_to_the_collector(tmp_path):
+    shown = []
+    evaluation = _evaluation(
+        tmp_path,
+        baselines=baselines.choose(["jpeg"]),
+        collect=lambda name, image: shown.append((name, int(image[0, 0, 0]))),
+        alpha=0.0,
+    )
+    evaluation.measure("flat", np.full((16, 16, 3), 18, np.uint8))
+    assert shown[:2] == [("original", 18), ("model", 16)]
+    assert [name for name, _ in shown] == ["original", "model", "jpeg"]
+
+
 def test_pictures_of_the_same_name_keep_apart():
     names = ["a/x.png", "b/x.png", "x-2.png", "c/x.jpg"]
     assert run.unique_names(names) == ["x", "x-2", "x-2-2", "x-3"]
@@ -164,10 +177,32 @@ def test_the_script_writes_a_line_per_picture_and_codec(tmp_path):
     ours = summary["codecs"]["model"]
     assert ours["pictures"] == 2
     assert ours["payload_gap_percent"] == pytest.approx(100 * 4 / (64 * 64 * 3))
-    assert "lpips" not in ours
+    assert "lpips" not in ours and "fd_alex" not in ours
     shown = sorted(path.name for path in (out / "side_by_side").iterdir())
     assert shown == ["a.png", "b.png"]
     assert "webp" in done.stdout
+
+
+def test_the_script_says_fd_alex_of_all_pictures(tmp_path):
+    weights = tmp_path / "cache/hific/lpips_alex_v0.1.npz"
+    noise = np.random.default_rng(0)
+    lpips_weights.write_npz(
+        weights,
+        {
+            name: noise.normal(size=shape).astype("f4") / np.prod(shape[:3]) ** 0.5
+            for name, shape in lpips_weights.SHAPES.items()
+        },
+    )
+    _write_pictures(tmp_path)
+    done = _run_script(tmp_path, "--baselines=jpeg", "--fd_patch=32")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert summary["settings"]["fd_patch"] == 32
+    for codec in ("model", "jpeg"):
+        columns = summary["codecs"][codec]
+        assert columns["fd_alex"] > 0.0
+        assert columns["fd_alex_patches"] == 2 * (4 + 1)
+    assert "FD-alex is of 10 patches of 32 pixels" in done.stdout
 
 
 def test_the_script_exits_with_the_code_of_a_coding_error(tmp_path):

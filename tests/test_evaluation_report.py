@@ -65,3 +65,15 @@ def test_the_table_fits_a_log_file_and_leaves_out_what_nobody_has():
     assert "LPIPS" not in text.getvalue()
     for cell in ("model", "webp", "40.00", "+4.00"):
         assert cell in text.getvalue()
+
+
+def test_what_is_said_of_all_pictures_joins_the_means(tmp_path):
+    of_all = {"model": {"fd_alex": 12.5, "fd_alex_patches": 936}}
+    path = tmp_path / "summary.json"
+    report.write_summary(RESULTS, {}, path, of_all)
+    codecs = json.loads(path.read_text())["codecs"]
+    assert codecs["model"]["fd_alex"] == 12.5 and codecs["model"]["psnr"] == 40.0
+    assert "fd_alex" not in codecs["webp"]
+    text = io.StringIO()
+    report.print_table(RESULTS, rich.console.Console(file=text), of_all)
+    assert "FD-alex" in text.getvalue() and "12.500" in text.getvalue()

@@ -66,6 +66,7 @@ _TABLE = {
     "PSNR dB": ("psnr", ".2f"),
     "MS-SSIM": ("ms_ssim", ".4f"),
     "LPIPS": ("lpips", ".4f"),
+    "FD-alex": ("fd_alex", ".3f"),
     "encode s": ("encode_seconds", ".3f"),
     "decode s": ("decode_seconds", ".3f"),
 }
@@ -81,8 +82,14 @@ def write_csv(results: Sequence[Result], path: pathlib.Path) -> None:
     write_atomically(path, text.getvalue().encode())
 
 
-def summarise(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
+def summarise(
+    results: Sequence[Result], of_all: Mapping[str, Row] | None = None
+) -> dict[str, dict[str, Any]]:
     """Averages over the pictures, per codec.
+
+    Args:
+        results: Of pictures.
+        of_all: Codec -> columns that are measured on all pictures together.
 
     Returns:
         Codec -> column -> mean (median for seconds) of the pictures that have a
@@ -92,11 +99,17 @@ def summarise(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
     codecs: dict[str, list[Row]] = {}
     for result in results:
         codecs.setdefault(result.codec, []).append(result.row())
-    return {codec: _summary(rows) for codec, rows in codecs.items()}
+    more = of_all or {}
+    return {
+        codec: _summary(rows) | more.get(codec, {}) for codec, rows in codecs.items()
+    }
 
 
 def write_summary(
-    results: Sequence[Result], settings: Mapping[str, Any], path: pathlib.Path
+    results: Sequence[Result],
+    settings: Mapping[str, Any],
+    path: pathlib.Path,
+    of_all: Mapping[str, Row] | None = None,
 ) -> None:
     """Writes the settings of the run and `summarise` as JSON.
 
@@ -104,20 +117,22 @@ def write_summary(
     """
     codecs = {
         codec: {name: _json_value(value) for name, value in summary.items()}
-        for codec, summary in summarise(results).items()
+        for codec, summary in summarise(results, of_all).items()
     }
     text = json.dumps({"settings": dict(settings), "codecs": codecs}, indent=2)
     write_atomically(path, text.encode() + b"\n")
 
 
 def print_table(
-    results: Sequence[Result], console: rich.console.Console | None = None
+    results: Sequence[Result],
+    console: rich.console.Console | None = None,
+    of_all: Mapping[str, Row] | None = None,
 ) -> None:
-    """Prints the means, one line per codec."""
+    """Prints `summarise`, one line per codec."""
     console = console or rich.console.Console()
     # A log file has no width of its own; rich takes 80 and would cut columns.
     console.width = max(console.width, 100)
-    summaries = summarise(results)
+    summaries = summarise(results, of_all)
     shown = {
         title: (column, form)
         for title, (column, form) in _TABLE.items()

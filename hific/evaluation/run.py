@@ -10,6 +10,7 @@ import numpy as np
 from absl import logging
 
 from hific.evaluation.baselines import Baseline, at_matched_bits
+from hific.evaluation.frechet import ORIGINAL
 from hific.evaluation.metrics import Metric, bits_per_pixel
 from hific.evaluation.pictures import side_by_side
 from hific.evaluation.report import Result
@@ -39,6 +40,10 @@ class Codec(Protocol):
         ...
 
 
+def ignore(name: str, image: np.ndarray) -> None:
+    """Collects nothing."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
     """How pictures are coded and judged.
@@ -53,6 +58,8 @@ class Evaluation:
             fixed header and checksums left out.
         alpha: Realism, passed to the decoder.
         save_images: Also write a side-by-side PNG of every picture.
+        collect: Is shown every picture, (`frechet.ORIGINAL` or the codec, [H, W, 3]
+            uint8), for what is said of all together.
     """
 
     codec: Codec
@@ -62,6 +69,7 @@ class Evaluation:
     payload_bytes: Callable[[bytes], int]
     alpha: float = 1.0
     save_images: bool = False
+    collect: Callable[[str, np.ndarray], None] = ignore
 
     def measure(self, name: str, image: np.ndarray) -> list[Result]:
         """Codes one picture with every codec.
@@ -77,6 +85,7 @@ class Evaluation:
             hific.errors.CodecError: The codec refuses the picture, or its own file.
             ValueError: The reconstruction has another size than the picture.
         """
+        self.collect(ORIGINAL, image)
         ours, reconstruction = self._measure_codec(name, image)
         results, shown = [ours], {"original": image, _label(ours): reconstruction}
         for baseline in self.baselines:
@@ -147,6 +156,7 @@ class Evaluation:
 
     def _result(self, codec, name, image, reconstruction, data, **fields):
         height, width = image.shape[:2]
+        self.collect(codec, reconstruction)
         return Result(
             image=name,
             codec=codec,
