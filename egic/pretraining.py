@@ -8,9 +8,10 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from deeplab2_tf import evaluation, labels, losses, preprocessing
+from deeplab2_tf import evaluation, labels, losses, pictures, preprocessing
 from deeplab2_tf.labels import LabelSet
 from deeplab2_tf.pipeline import LabelledBatches
 from deeplab2_tf.sources import Source
@@ -143,7 +144,6 @@ def shown_predictions(
 
     Void pixels and those taken for "fake" are black.
     """
-    colours = tf.constant(label_set.colours())
 
     @tf.function(autograph=False)
     def predict(image):
@@ -151,11 +151,9 @@ def shown_predictions(
 
     def look(report: Report, step: int, batch: systems.Labelled) -> None:
         image = tf.convert_to_tensor(batch["image"][:count])
-        panels = [image, *(tf.gather(colours, x) for x in _maps(batch, image))]
+        maps = np.asarray(batch["semantic"][:count]), predict(image).numpy()
+        panels = [image, *(pictures.coloured(map_, label_set) for map_ in maps)]
         report.images(step, "image | labels | prediction", panels)
-
-    def _maps(batch, image):
-        return batch["semantic"][:count], predict(image)
 
     return training.Occasion(every, look)
 
