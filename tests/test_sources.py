@@ -27,6 +27,18 @@ def folders(tmp_path):
     return tmp_path / "images", tmp_path / "labels"
 
 
+def test_a_picture_in_memory_is_read_once_and_the_same(folders):
+    pairs = sources.Pairs(*folders, CAMVID)
+    kept = sources.InMemory(pairs)
+    first = kept.read(1)
+    np.testing.assert_array_equal(first.image, pairs.read(1).image)
+    (folders[0] / "b.jpg").unlink()
+    assert kept.read(1) is first
+    assert (len(kept), kept.name(1), kept.label_set) == (2, pairs.name(1), CAMVID)
+    with pytest.raises(DataError):
+        pairs.read(1)
+
+
 def test_pairs_are_read_in_the_order_of_their_names(folders):
     pairs = sources.Pairs(*folders, CAMVID)
     assert (len(pairs), pairs.problems) == (2, ())
