@@ -16,20 +16,15 @@ docs/data.md and docs/training.md have more.
 
 import pathlib
 import sys
-from collections.abc import Callable, Mapping
 
-from absl import app, flags, logging
+from absl import app, flags
 from ml_collections import config_flags
 
 # These load TensorFlow, which must happen before app.run: imported inside it, version
 # 2.14 takes itself for version 1, and `==` in a graph compares identities, not values.
 import hific.config
-from deeplab2_tf import labels
 from deeplab2_tf.errors import DataError
-from deeplab2_tf.records import RecordFiles
-from deeplab2_tf.sources import Pairs, Source, TfdsPanoptic
-from deeplab2_tf.synthetic import Scenes
-from egic import pretraining
+from egic import labelled_flags, pretraining
 from egic.pretraining_config import KINDS, PretrainingConfig
 from hific import overrides, training
 from hific.guards import NonFiniteTraining
@@ -47,25 +42,8 @@ _IMAGES_EVERY = flags.DEFINE_integer("images_every", 1000, "Steps.", 1)
 _VALIDATE_EVERY = flags.DEFINE_integer("validate_every", 5000, "Steps.", 1)
 _DATA_THREADS = flags.DEFINE_integer("data_threads", 2, "Pictures prepared at once.", 1)
 
-for _prefix, _what in (("", "Training"), ("val_", "Validation")):
-    flags.DEFINE_string(
-        f"{_prefix}records",
-        None,
-        f"{_what} pictures: TFRecord files, a glob or several separated by commas.",
-    )
-    flags.DEFINE_string(f"{_prefix}images", None, f"{_what} pictures: a folder.")
-    flags.DEFINE_string(
-        f"{_prefix}labels", None, f"Label maps of --{_prefix}images: a folder."
-    )
-    flags.DEFINE_string(
-        f"{_prefix}tfds", None, f"{_what} pictures: coco/2017_panoptic/SPLIT."
-    )
-    flags.DEFINE_integer(
-        f"{_prefix}synthetic",
-        None,
-        f"{_what} pictures: this many painted scenes.",
-        1,
-    )
+labelled_flags.define("", "Training")
+labelled_flags.define("val_", "Validation")
 
 _VALIDATION_SEED = 1_000_000  # Scenes that no training run of a usual seed has seen.
 
@@ -76,10 +54,10 @@ def main(argv):
     workdir = pathlib.Path(_WORKDIR.value)
     try:
         config = _resolved()
-        source = _source("", config, _SEED.value)
+        source = labelled_flags.source("", config.data, _SEED.value)
         if source is None:
             raise ValueError("Pass one of --records, --images, --tfds, --synthetic.")
-        validation = _source("val_", config, _VALIDATION_SEED)
+        validation = labelled_flags.source("val_", config.data, _VALIDATION_SEED)
         sources = [one for one in (source, validation) if one is not None]
         pretraining.record(config, workdir, sources)
     except ValueError as error:
@@ -99,44 +77,6 @@ def _resolved() -> PretrainingConfig:
     config.steps = _STEPS.value or config.steps
     config.batch_size = _BATCH_SIZE.value or config.batch_size
     return config
-
-
-def _source(prefix: str, config: PretrainingConfig, seed: int) -> Source | None:
-    """The source that the flags with a prefix name, None where there is none."""
-    label_set = labels.load(config.data.label_set)
-    values = flags.FLAGS.flag_values_dict()
-    makers: Mapping[str, Callable[[], Source]] = {
-        "records": lambda: RecordFiles(
-            values[f"{prefix}records"].split(","), label_set
-        ),
-        "images": lambda: Pairs(
-            values[f"{prefix}images"], values[f"{prefix}labels"], label_set
-        ),
-        "tfds": lambda: TfdsPanoptic(
-            *_name_and_split(values[f"{prefix}tfds"]), label_set
-        ),
-        "synthetic": lambda: Scenes(
-            values[f"{prefix}synthetic"], seed, config.data.eval_crop
-        ),
-    }
-    given = [name for name in makers if values[f"{prefix}{name}"]]
-    if len(given) > 1:
-        raise ValueError(
-            f"Pass one of {', '.join(f'--{prefix}{name}' for name in given)}, not all."
-        )
-    if bool(values[f"{prefix}images"]) != bool(values[f"{prefix}labels"]):
-        raise ValueError(f"--{prefix}images and --{prefix}labels go together.")
-    if not given:
-        return None
-    source = makers[given[0]]()
-    for problem in source.problems:
-        logging.warning("Left out: %s", problem)
-    return source
-
-
-def _name_and_split(name: str) -> tuple[str, str]:
-    name, _, split = name.rpartition("/")
-    return name, split
 
 
 def _settings() -> pretraining.Settings:
