@@ -13,7 +13,7 @@ from deeplab2_tf.schedules import Poly
 from egic.labelmix import NUM_IDS, class_mask, consistency_loss, mix
 from egic.losses import semantic_cross_entropy, semantic_discriminator_loss
 from egic.pretraining_config import PretrainingConfig
-from egic.stage2_config import STRATEGIES, GeneratorWeights, Stage2Config
+from egic.stage2_config import STRATEGIES, AdamConfig, GeneratorWeights, Stage2Config
 from hific.choices import choose
 from hific.losses import mse_255
 from hific.objectives import Terms, psnr
@@ -121,23 +121,17 @@ def stage2(
             f"--config.{STRATEGIES[config.strategy]}.perceptual=0."
         )
     part = config.optimizer
-    players = (
-        ("discriminator", critic, part.discriminator_rate),
-        ("generator", model.synthesis, part.generator_rate),
+    judging = _SegmentingObjective(model, critic, config, label_set, seed)
+    drawing = _RealismObjective(model, critic, config, label_set, lpips)
+    return (
+        _player("discriminator", judging, critic, part.discriminator_rate, part),
+        _player("generator", drawing, model.synthesis, part.generator_rate, part),
     )
-    objectives = (
-        _SegmentingObjective(model, critic, config, label_set, seed),
-        _RealismObjective(model, critic, config, label_set, lpips),
-    )
-    return tuple(
-        Player(
-            name,
-            objective,
-            [Group(network.trainable_variables, Adam(rate, epsilon=part.epsilon))],
-            part.clip_norm or None,
-        )
-        for (name, network, rate), objective in zip(players, objectives, strict=True)
-    )
+
+
+def _player(name: str, objective, network: Any, rate: float, part: AdamConfig):
+    group = Group(network.trainable_variables, Adam(rate, epsilon=part.epsilon))
+    return Player(name, objective, [group], part.clip_norm or None)
 
 
 def generator_weights(config: Stage2Config) -> GeneratorWeights:
@@ -294,10 +288,8 @@ class _RealismObjective:
         self._model = model
         self._critic = critic
         self._weights = generator_weights(config)
-        self._options = {
-            "ignore_label": label_set.ignore_label,
-            "reduction": config.reduction,
-        }
+        self._ignore_label = label_set.ignore_label
+        self._reduction = config.reduction
         self._lpips = lpips
 
     def __call__(self, batch: Labelled, step: tf.Tensor) -> Terms:
@@ -307,10 +299,16 @@ class _RealismObjective:
         y_hat, bits = coded(self._model, image)
         fake = self._model.synthesis(y_hat)
         logits = self._critic(fake, y_hat, training=False)
-        loss = semantic_cross_entropy(logits, labels, batch["weights"], **self._options)
+        loss = semantic_cross_entropy(
+            logits,
+            labels,
+            batch["weights"],
+            ignore_label=self._ignore_label,
+            reduction=self._reduction,
+        )
         mse = mse_255(fake, image)
         pixels = tf.cast(tf.shape(image)[1] * tf.shape(image)[2], tf.float32)
-        fooled = pixel_accuracy(logits, labels, self._options["ignore_label"])
+        fooled = pixel_accuracy(logits, labels, self._ignore_label)
         weighted = {"adversarial": by.adversarial * loss}
         logged = {
             "adversarial_loss": loss,
