@@ -31,50 +31,72 @@ class UsageError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One file to make from another."""
+    """Files to make from one; usually one."""
 
     source: pathlib.Path
-    target: pathlib.Path
+    targets: tuple[pathlib.Path, ...]
+
+    @property
+    def target(self) -> pathlib.Path:
+        """The first of them."""
+        return self.targets[0]
 
     def __str__(self) -> str:
         return str(self.source)
 
 
 def plan(
-    sources: Sequence[pathlib.Path], out_dir: pathlib.Path | None, suffix: str
+    sources: Sequence[pathlib.Path],
+    out_dir: pathlib.Path | None,
+    *suffixes: str,
+    extra: Sequence[pathlib.Path] = (),
+    also_read: Sequence[pathlib.Path] = (),
 ) -> list[Job]:
     """Returns what will be written where: photo.png -> photo.egic.
 
     Args:
         sources: Input files.
         out_dir: Folder of the outputs; None puts each beside its input.
-        suffix: Of the outputs, with its dot.
+        *suffixes: Of the outputs of each input, with their dots.
+        extra: Further outputs of each input, where they are named.
+        also_read: Further inputs, of which nothing is made.
 
     Raises:
-        UsageError: Two inputs have the same output, or an output is an input.
+        UsageError: Two outputs are one file, or an output is an input.
     """
     if out_dir is not None and out_dir.exists() and not out_dir.is_dir():
         raise UsageError(f"--out_dir={out_dir} is a file, not a folder.")
-    inputs = {source.resolve() for source in sources}
+    inputs = {path.resolve() for path in (*sources, *also_read)}
     writer_of: dict[pathlib.Path, pathlib.Path] = {}
     jobs = []
     for source in sources:
-        target = (out_dir or source.parent) / f"{source.stem}{suffix}"
-        place = target.resolve()
-        if source.suffix == suffix:
-            raise UsageError(
-                f"{source} already ends in {suffix}; is the opposite command meant?"
-            )
-        if place in inputs:
-            raise UsageError(f"{source} would be written to {target}, itself an input.")
-        if place in writer_of:
-            raise UsageError(
-                f"{writer_of[place]} and {source} would both be written to {target}; "
-                "nothing was done. Give them in two commands with different --out_dir."
-            )
-        writer_of[place] = source
-        jobs.append(Job(source, target))
+        for suffix in suffixes:
+            if source.suffix == pathlib.PurePath(f"photo{suffix}").suffix:
+                raise UsageError(
+                    f"{source} already ends in {source.suffix}; is the opposite "
+                    "command meant?"
+                )
+        folder = out_dir or source.parent
+        targets = (*(folder / f"{source.stem}{suffix}" for suffix in suffixes), *extra)
+        for target in targets:
+            _claim(target, source, inputs, writer_of)
+        jobs.append(Job(source, targets))
     return jobs
+
+
+def _claim(target, source, inputs, writer_of) -> None:
+    """Notes that `source` is written to `target`, unless something speaks against."""
+    place = target.resolve()
+    if place in inputs:
+        raise UsageError(f"{source} would be written to {target}, itself an input.")
+    if place in writer_of and writer_of[place] == source:
+        raise UsageError(f"{target} is named for two pictures of {source}.")
+    if place in writer_of:
+        raise UsageError(
+            f"{writer_of[place]} and {source} would both be written to {target}; "
+            "nothing was done. Give them in two commands with different --out_dir."
+        )
+    writer_of[place] = source
 
 
 def check(job: Job, force: bool) -> None:
@@ -85,10 +107,11 @@ def check(job: Job, force: bool) -> None:
         OSError: The input is absent, a folder, or not readable.
     """
     check_readable(job.source)
-    if not force and job.target.exists():
-        raise FileExistsError(
-            errno.EEXIST, "exists; --force replaces it", str(job.target)
-        )
+    for target in job.targets:
+        if not force and target.exists():
+            raise FileExistsError(
+                errno.EEXIST, "exists; --force replaces it", str(target)
+            )
 
 
 def check_readable(path: pathlib.Path) -> None:

@@ -10,7 +10,7 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from egic import batch, commands
+from egic import batch, commands, decompression
 from hific.errors import CodecError
 
 _DESCRIPTION = """\
@@ -49,14 +49,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         return batch.EXIT_INTERRUPTED
 
 
-def _alpha(text: str) -> float:
+def _alphas(text: str) -> tuple[float, ...]:
+    values = tuple(_number(part, 1) for part in text.split(","))
+    if len(set(values)) < len(values):
+        raise argparse.ArgumentTypeError(f"a number is there twice in {text}")
+    return values
+
+
+def _grey_levels(text: str) -> float:
+    return _number(text, 255)
+
+
+def _number(text: str, largest: int) -> float:
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"a number from 0 to 1 is needed, got {text}")
+    if not 0 <= value <= largest:
+        raise argparse.ArgumentTypeError(
+            f"a number from 0 to {largest} is needed, got {text}"
+        )
     return value
+
+
+def _png(text: str) -> pathlib.Path:
+    path = pathlib.Path(text)
+    if path.suffix.lower() != ".png":
+        raise argparse.ArgumentTypeError(f"a name that ends in .png, got {text}")
+    return path
 
 
 def _colour(text: str) -> str:
@@ -150,7 +170,7 @@ def _add_decompress(verbs) -> None:
     parser = _add(
         verbs,
         "decompress",
-        commands.decompress,
+        decompression.decompress,
         ".egic files to PNG pictures",
         "Reads compressed files back; photo.egic becomes photo.png. A file that is "
         "damaged, or whose latents this machine does not reproduce, is refused: no "
@@ -158,13 +178,41 @@ def _add_decompress(verbs) -> None:
     )
     parser.add_argument("files", nargs="+", type=pathlib.Path, metavar="FILE")
     _add_output_flags(parser)
-    parser.add_argument(
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
         "--alpha",
-        type=_alpha,
-        default=1.0,
+        type=_alphas,
+        default=(1.0,),
+        metavar="A[,A...]",
         help="0 is the most faithful picture, 1 the most realistic; the file is the "
-        "same for all; other than 1 needs a model with an output-residual head "
-        "(default: 1)",
+        "same for all; other than 1 needs a model with an output-residual head; "
+        "several, separated by commas, give photo.alpha-A.png each (default: 1)",
+    )
+    which.add_argument(
+        "--alpha_map",
+        type=pathlib.Path,
+        metavar="MASK",
+        help="a grey picture of any size that chooses for each pixel: black faithful, "
+        "white realistic",
+    )
+    parser.add_argument(
+        "--strip",
+        action="store_true",
+        help="set the pictures of all alphas side by side, in photo.strip.png",
+    )
+    parser.add_argument(
+        "--invented",
+        type=_png,
+        metavar="OUT.png",
+        help="also write where the realistic picture departs from the faithful one, "
+        "as a heat map: black 0 grey levels, pale yellow 64 and more",
+    )
+    parser.add_argument(
+        "--invented_threshold",
+        type=_grey_levels,
+        default=8.0,
+        metavar="LEVELS",
+        help="count a pixel as invented above this (default: 8)",
     )
 
 

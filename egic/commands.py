@@ -1,5 +1,7 @@
 """What each `egic` command does, once its command line is understood.
 
+`egic.decompression` has the one that is missing here.
+
 Each function takes the parsed arguments and returns the exit code. TensorFlow is loaded
 when the first file is known to be worth it; `info` and `verify` never need it.
 """
@@ -15,7 +17,7 @@ import time
 import egic
 from egic import batch
 from hific import bitstream
-from hific.errors import CodecError, UnsupportedAlphaError
+from hific.errors import CodecError
 from hific.files import write_atomically
 
 MODEL_VARIABLE = "EGIC_MODEL"
@@ -25,7 +27,7 @@ def compress(args: argparse.Namespace) -> int:
     """Pictures -> .egic files."""
     from hific import images
 
-    codec = _codec_loader(args.model)
+    codec = codec_loader(args.model)
     jobs = batch.plan(args.files, args.out_dir, ".egic")
 
     def work(job: batch.Job) -> str:
@@ -45,42 +47,12 @@ def compress(args: argparse.Namespace) -> int:
         height, width, _ = image.shape
         source_bytes = job.source.stat().st_size
         return (
-            f"{job.source} -> {job.target}: {_size(len(data), width, height)}, "
+            f"{job.source} -> {job.target}: {size(len(data), width, height)}, "
             f"{source_bytes / len(data):.1f}:1 to the source, "
             f"{3 * width * height / len(data):.1f}:1 to raw, {seconds:.2f} s"
         )
 
     return batch.run(jobs, work, "compressing")
-
-
-def decompress(args: argparse.Namespace) -> int:
-    """.egic files -> PNG pictures."""
-    from hific import images
-
-    codec = _codec_loader(args.model)
-    jobs = batch.plan(args.files, args.out_dir, ".png")
-
-    def work(job: batch.Job) -> str:
-        batch.check(job, args.force)
-        data = batch.read_compressed(job.source)
-        bitstream.unpack(data)  # A damaged file is refused before a model is loaded.
-        model = codec()
-        start = time.perf_counter()
-        try:
-            image = model.decompress(data, alpha=args.alpha)
-        except UnsupportedAlphaError as error:  # It would fail every file alike.
-            raise batch.UsageError(str(error)) from error
-        seconds = time.perf_counter() - start
-        batch.check(job, args.force)
-        images.write_png(job.target, image)
-        height, width, _ = image.shape
-        return (
-            f"{job.source} -> {job.target}: {width}x{height}, "
-            f"{_size(len(data), width, height)}, "
-            f"{3 * width * height / len(data):.1f}:1 to raw, {seconds:.2f} s"
-        )
-
-    return batch.run(jobs, work, "decompressing")
 
 
 def info(args: argparse.Namespace) -> int:
@@ -112,8 +84,8 @@ def verify(args: argparse.Namespace) -> int:
     def work(path: pathlib.Path) -> str:
         data = batch.read_compressed(path)
         packet = bitstream.unpack(data)
-        size = _size(len(data), packet.width, packet.height)
-        return f"{path}: intact, {packet.width}x{packet.height}, {size}"
+        weight = size(len(data), packet.width, packet.height)
+        return f"{path}: intact, {packet.width}x{packet.height}, {weight}"
 
     return batch.run(args.files, work, "verifying")
 
@@ -146,8 +118,12 @@ def doctor(args: argparse.Namespace) -> int:
     return doctor.report(doctor.examine())
 
 
-def _codec_loader(model: pathlib.Path | None):
-    """Returns a function that loads the codec when first called."""
+def codec_loader(model: pathlib.Path | None):
+    """Returns a function that loads the codec when first called.
+
+    Raises:
+        egic.batch.UsageError: Neither flag nor environment names a model.
+    """
     directory = model or os.environ.get(MODEL_VARIABLE)
     if not directory:
         raise batch.UsageError(
@@ -157,5 +133,6 @@ def _codec_loader(model: pathlib.Path | None):
     return functools.cache(lambda: egic.load(pathlib.Path(directory)))
 
 
-def _size(num_bytes: int, width: int, height: int) -> str:
+def size(num_bytes: int, width: int, height: int) -> str:
+    """Says how large a file of a picture is."""
     return f"{num_bytes:,} bytes, {8 * num_bytes / (width * height):.4f} bpp"

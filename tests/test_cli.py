@@ -13,24 +13,7 @@ from PIL import Image
 import egic
 from egic import batch, cli
 from hific import bitstream, images
-
-MODEL_ID = b"test"
-
-
-class PixelCodec:
-    """Stands in for a model: the payload is the pixels themselves."""
-
-    def compress(self, image):
-        height, width, _ = image.shape
-        return bitstream.pack(
-            bitstream.Packet(MODEL_ID, width, height, image.tobytes(), 0)
-        )
-
-    def decompress(self, data, alpha=1.0):
-        packet = bitstream.unpack(data)
-        pixels = np.frombuffer(packet.payload, np.uint8)
-        image = pixels.reshape(packet.height, packet.width, 3)
-        return (image * alpha).astype(np.uint8)
+from tests.pixel_codec import MODEL_ID, HeadlessCodec, PixelCodec
 
 
 @pytest.fixture(autouse=True)
@@ -91,15 +74,12 @@ def test_an_alpha_outside_0_to_1_is_wrong_usage(alpha, capsys):
 
 
 def test_an_alpha_that_the_model_has_not_is_wrong_usage(tmp_path, monkeypatch, capsys):
-    def refuse(self, data, alpha):
-        raise egic.UnsupportedAlphaError("alpha=0.5 needs another model.")
-
     paths = [tmp_path / "a.egic", tmp_path / "b.egic"]
     _run("compress", *(_picture(path.with_suffix(".png")) for path in paths))
-    monkeypatch.setattr(PixelCodec, "decompress", refuse)
+    monkeypatch.setattr(egic, "load", lambda directory: HeadlessCodec())
     out = tmp_path / "out"
     assert _run("decompress", *paths, "--alpha=0.5", "--out_dir", out) == 2
-    assert capsys.readouterr().err == "egic: alpha=0.5 needs another model.\n"
+    assert capsys.readouterr().err == "egic: Any alpha but 1 needs another model.\n"
     assert not out.exists()
 
 
