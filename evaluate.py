@@ -14,9 +14,9 @@ import sys
 from absl import app, flags, logging
 
 import egic
-from egic import batch
 
 # TensorFlow has to be loaded before app.run: inside, 2.14 starts as version 1.
+from egic import batch, blends, interpolation
 from hific import bitstream, lpips, lpips_weights
 from hific.evaluation import baselines, frechet, metrics, report, run
 from hific.pictures import find_pictures
@@ -37,6 +37,14 @@ _FD_PATCH = flags.DEFINE_integer(
 )
 _ALPHA = flags.DEFINE_float(
     "alpha", 1.0, "Realism asked of the decoder.", lower_bound=0.0, upper_bound=1.0
+)
+_FIRST = flags.DEFINE_string(
+    "interpolate_from",
+    None,
+    "Bundle or run with the same E and P as --model: its image is --alpha=0.",
+)
+_INTERPOLATION = flags.DEFINE_enum(
+    "interpolation", "image", list(blends.MODES), "What --interpolate_from mixes."
 )
 _BASELINES = flags.DEFINE_list(
     "baselines", ["jpeg", "webp"], f"Of {', '.join(baselines.BASELINES)}; may be empty."
@@ -67,7 +75,7 @@ def _prepare(out: pathlib.Path):
     except ValueError as error:
         raise app.UsageError(str(error)) from error
     evaluation = run.Evaluation(
-        codec=egic.load(_MODEL.value),
+        codec=_codec(),
         out=out,
         metrics=measured,
         baselines=compared,
@@ -77,6 +85,12 @@ def _prepare(out: pathlib.Path):
         collect=sets.add if sets else run.ignore,
     )
     return pictures, evaluation, sets
+
+
+def _codec():
+    if _FIRST.value:
+        return interpolation.load(_FIRST.value, _MODEL.value, _INTERPOLATION.value)
+    return egic.load(_MODEL.value)
 
 
 def _measure(pictures, evaluation, sets, out: pathlib.Path) -> None:
@@ -96,7 +110,9 @@ def _measure(pictures, evaluation, sets, out: pathlib.Path) -> None:
             ours.bpp,
             ours.metrics["psnr"],
         )
-    used = (_MODEL, _IMAGES, _ALPHA, _LPIPS, _FD_PATCH)
+    used = [_MODEL, _IMAGES, _ALPHA, _LPIPS, _FD_PATCH]
+    if _FIRST.value:
+        used += [_FIRST, _INTERPOLATION]
     settings = {flag.name: flag.value for flag in used}
     of_all = sets.summary() if sets else {}
     report.write_summary(results, settings, out / "summary.json", of_all)

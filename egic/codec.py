@@ -1,9 +1,10 @@
 """Builds the codec of any config, writes models and loads them."""
 
+import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -175,17 +176,42 @@ def load(directory: str | pathlib.Path) -> Codec:
     """Loads a model bundle.
 
     Raises:
+        ModelLoadError, LimitExceededError: See `read`.
+    """
+    loaded = read(directory)
+    with _memory_for(directory):
+        return build_codec(*loaded)
+
+
+class Loaded(NamedTuple):
+    """A trained model, for inference, and what a codec needs besides."""
+
+    config: Any
+    model: CodecModel
+    tables: tables.Tables
+    model_id: bytes
+
+
+def read(directory: str | pathlib.Path) -> Loaded:
+    """Reads the model of a bundle.
+
+    Raises:
         ModelLoadError: The folder holds no bundle, a damaged one, or one whose weights
             or tables do not fit its config.
         LimitExceededError: The memory of this machine does not suffice for it.
     """
-    try:
+    with _memory_for(directory):
         data = bundle.read(pathlib.Path(directory))
         config, model = _empty(data.config, directory)
         _assign(model, data.weights, directory)
-        return build_codec(
-            config, model, _tables(data.tables, model, directory), data.model_id
-        )
+        coding_tables = _tables(data.tables, model, directory)
+        return Loaded(config, model, coding_tables, data.model_id)
+
+
+@contextlib.contextmanager
+def _memory_for(directory) -> Iterator[None]:
+    try:
+        yield
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise LimitExceededError(
             f"The memory of this machine does not suffice for the model in {directory}."

@@ -49,6 +49,11 @@ class InContainer(FourBits):
         return super().decompress(bitstream.unpack(data).payload, alpha)
 
 
+def between(first, second, mode):
+    assert (first, second, mode) == ("g1", "none", "weights")
+    return InContainer()
+
+
 def _evaluation(out, codec=None, **fields):
     return run.Evaluation(
         codec=codec or FourBits(),
@@ -146,6 +151,7 @@ assert "tensorflow" in sys.modules  # Loaded inside app.run, it starts as versio
 import test_evaluate
 from absl import app
 evaluate.egic.load = lambda directory: test_evaluate.InContainer()
+evaluate.interpolation.load = test_evaluate.between
 app.run(evaluate.main)
 """
 
@@ -231,6 +237,16 @@ def test_an_alpha_that_the_model_has_not_is_wrong_usage(tmp_path):
     assert done.returncode == 1
     assert "No alpha but 0 and 1 here." in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_codec_between_two_models_is_measured_as_any(tmp_path):
+    _write_pictures(tmp_path)
+    flags = ("--interpolate_from=g1", "--interpolation=weights", "--alpha=0")
+    done = _run_script(tmp_path, "--baselines=", *flags)
+    assert done.returncode == 0, done.stderr
+    settings = json.loads((tmp_path / "out/summary.json").read_text())["settings"]
+    assert settings["interpolate_from"] == "g1"
+    assert settings["interpolation"] == "weights"
 
 
 def test_the_script_refuses_an_unknown_baseline(tmp_path):
