@@ -43,10 +43,21 @@ def check(config: Any) -> None:
             value = getattr(value, name, None)
         if value is not None:
             choose(table, value, path)
-    if config.data.crop < 1 or config.data.crop % CROP_MULTIPLE:
+    head = getattr(config, "head", None)
+    if head is not None and head.stages:
         raise ValueError(
-            f"data.crop must be a multiple of {CROP_MULTIPLE}, by which the networks "
-            f"divide a picture's sides, got {config.data.crop}."
+            f"head.stages (={head.stages}) must be 0 here: train_orp.py gives a "
+            "trained codec its head."
         )
+    check_crop(config.data.crop)
     rate_term(config.rate)
     make_optimizer(config.optimizer.learning_rate, config.optimizer)
+
+
+def check_crop(crop: int) -> None:
+    """Raises ValueError where a side of training crops does not fit the networks."""
+    if crop < 1 or crop % CROP_MULTIPLE:
+        raise ValueError(
+            f"data.crop must be a multiple of {CROP_MULTIPLE}, by which the networks "
+            f"divide a picture's sides, got {crop}."
+        )

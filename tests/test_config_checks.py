@@ -53,3 +53,10 @@ def test_every_name_in_a_config_is_checked():
 
     found = {name for config in PRESETS.values() for name in names(config)}
     assert found == set(CHOICES)
+
+
+def test_a_codec_is_not_trained_with_a_head():
+    with pytest.raises(
+        ValueError, match=r"head.stages \(=1\) must be 0 here: train_orp"
+    ):
+        check(changed("head.stages", 1))
