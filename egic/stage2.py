@@ -1,0 +1,276 @@
+"""A run of EGIC's second stage: a decoder trained against a discriminator.
+
+It starts from a codec's run, whose E and P it keeps, and from a pre-trained
+discriminator. The run directory's config.json is the codec's, so that everything that
+reads a codec's run reads this one; the experiment is stage.json.
+"""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import tensorflow as tf
+
+import egic.config
+from deeplab2_tf import labels, losses, preprocessing
+from deeplab2_tf.labels import LabelSet
+from deeplab2_tf.pipeline import LabelledBatches
+from deeplab2_tf.sources import Source
+from egic import figures, systems
+from egic.codec import build_model
+from egic.discriminators import build
+from egic.labelmix import SCOPES
+from egic.stage2_config import Stage2Config
+from hific import checkpoints, run_directory, training
+from hific.averages import Average
+from hific.choices import choose
+from hific.codec import LATENT_STRIDE, CodecModel
+from hific.config_checks import CROP_MULTIPLE
+from hific.systems import Lpips
+from hific.weight_norms import calibrate
+
+STAGE = "stage.json"
+# `Settings.precision` -> the Keras policy of a discriminator.
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How a run is carried out.
+
+    Attributes:
+        precision: Of E, G and D, "float32" or "bfloat16".
+        seed: Of new weights, order, augmentation, LabelMix and noise.
+        data_threads: Pictures read and prepared at once.
+        cache_bytes: Memory for decoded pictures; not read for labelled ones.
+        log_every, images_every, checkpoint_every: In steps.
+    """
+
+    precision: str = "float32"
+    seed: int = 0
+    data_threads: int = 2
+    cache_bytes: int = 2**30
+    log_every: int = 50
+    images_every: int = 1000
+    checkpoint_every: int = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """What a run begins with, built and checked.
+
+    Attributes:
+        codec_config: An `EgicConfig` or `HificConfig`, of the run that is started from.
+        config: The experiment, the discriminator's sizes filled in.
+        label_set: Of data and discriminator.
+        model: The codec, with the weights of that run.
+        critic: The discriminator, with pre-trained weights but for its conditioning.
+        said: Where both come from, for the log.
+    """
+
+    codec_config: Any
+    config: Stage2Config
+    label_set: LabelSet
+    model: CodecModel
+    critic: Any
+    said: str
+
+
+def prepare(
+    config: Stage2Config,
+    init_from: pathlib.Path,
+    discriminator: pathlib.Path | None,
+    settings: Settings,
+) -> Start:
+    """Builds codec and discriminator, and gives them the weights they start with.
+
+    Args:
+        config: The experiment; not changed.
+        init_from: The run directory of a trained codec. Averaged weights are taken
+            where it kept any, and no optimizer.
+        discriminator: The run directory of a pre-training, or None for new weights.
+        settings: Seed and precision.
+
+    Raises:
+        ValueError: A run is missing or does not fit, or the config names what does not
+            exist or contradicts itself. Nothing was written.
+    """
+    config = dataclasses.replace(config)
+    label_set = _check(config)
+    training.set_seeds(settings.seed)
+    codec_config, model, step = load_codec(init_from, settings)
+    pretrained, judged = None, "a discriminator with new weights"
+    if discriminator is not None:
+        pretrained, recipe = build.load_pretrained(discriminator)
+        _check_labels(label_set, labels.load(recipe.data.label_set), discriminator)
+        config.discriminator = dataclasses.replace(
+            recipe.discriminator,
+            conditioning=config.discriminator.conditioning,
+            latent_features=config.discriminator.latent_features,
+        )
+        judged = f"the discriminator of {discriminator}"
+    critic = build.build(
+        config.discriminator,
+        label_set.num_outputs,
+        model.channels,
+        POLICIES[settings.precision],
+    )
+    if pretrained is not None:
+        build.take_over(critic, pretrained)
+    _check_crop(critic, model, config)
+    said = (
+        f"The codec of {init_from} at step {step} and {judged}; strategy "
+        f"{config.strategy}: {systems.generator_weights(config)}."
+    )
+    return Start(codec_config, config, label_set, model, critic, said)
+
+
+def load_codec(
+    init_from: pathlib.Path, settings: Settings
+) -> tuple[Any, CodecModel, int]:
+    """The config, the model and the step of a codec's run.
+
+    Raises:
+        ValueError: The directory holds no such run, or no valid checkpoint.
+    """
+    config = load_config(init_from)
+    model = build_model(config, settings.precision, settings.seed)
+    return config, model, checkpoints.load_weights(init_from, model)
+
+
+def load_config(init_from: pathlib.Path) -> Any:
+    """The config of a codec's run.
+
+    Raises:
+        ValueError: The directory holds no such run.
+    """
+    path = init_from / "config.json"
+    if not path.is_file():
+        raise ValueError(
+            f"--init_from: {path} does not exist; is {init_from} the --workdir of a "
+            "codec's training?"
+        )
+    return egic.config.load(path)
+
+
+def _check(config: Stage2Config) -> LabelSet:
+    """Checks names and sizes that need no network; returns the label set."""
+    choose(losses.REDUCTIONS, config.reduction, "reduction")
+    choose(SCOPES, config.labelmix_scope, "labelmix_scope")
+    choose(preprocessing.PIXEL_WEIGHTS, config.data.pixel_weights, "data.pixel_weights")
+    systems.generator_weights(config)
+    if any(side < 1 or side % CROP_MULTIPLE for side in config.data.crop):
+        raise ValueError(
+            f"Both sides of data.crop must be multiples of {CROP_MULTIPLE}, by which "
+            f"the codec divides a picture's sides, got {config.data.crop}."
+        )
+    return labels.load(config.data.label_set)
+
+
+def _check_labels(ours: LabelSet, theirs: LabelSet, whose: Any) -> None:
+    if ours != theirs:
+        raise ValueError(
+            f"{whose} has label set {theirs.name!r}, the config {ours.name!r}; set "
+            "--config.data.label_set, or take a preset for these data."
+        )
+
+
+def _check_crop(critic: Any, model: CodecModel, config: Stage2Config) -> None:
+    """Traces the discriminator at the size it will see, so that it may refuse it."""
+    height, width = config.data.crop
+    image = tf.TensorSpec((1, height, width, 3), tf.float32)
+    latent = tf.TensorSpec(
+        (1, height // LATENT_STRIDE, width // LATENT_STRIDE, model.channels), tf.float32
+    )
+    tf.function(critic, autograph=False).get_concrete_function(image, latent)
+
+
+def record(start: Start, source: Source, workdir: pathlib.Path) -> None:
+    """Checks the source, and saves the configs to the run directory.
+
+    Raises:
+        ValueError: The source has another label set, or the directory holds another
+            run. Nothing was written.
+    """
+    _check_labels(start.label_set, source.label_set, "The source of pictures")
+    record_stage(start.codec_config, start.config, workdir)
+
+
+def record_stage(codec_config: Any, config: Any, workdir: pathlib.Path) -> None:
+    """Saves the config of a codec and that of the stage which trains it further.
+
+    Raises:
+        ValueError: The directory holds another run. Nothing was written.
+    """
+    if (workdir / "config.json").exists() and not (workdir / STAGE).exists():
+        raise ValueError(
+            f"{workdir} holds a run of another stage; choose another --workdir."
+        )
+    run_directory.check(config, workdir, STAGE)
+    run_directory.check(codec_config, workdir)
+    # First, for a directory with a codec's config alone is a run of stage 1.
+    run_directory.record(config, workdir, STAGE)
+    run_directory.record(codec_config, workdir)
+
+
+def train(
+    start: Start,
+    source: Source,
+    workdir: pathlib.Path,
+    settings: Settings,
+    lpips: Lpips | None = None,
+) -> None:
+    """Trains, or continues from the newest valid checkpoint in `workdir`.
+
+    Args:
+        start: As `prepare` made it.
+        source: Labelled pictures to train on.
+        workdir: Gets checkpoints/, metrics.jsonl and logs/.
+        settings: See there.
+        lpips: Needed where the strategy weighs it.
+
+    Raises:
+        deeplab2_tf.errors.DataError: Too many pictures cannot be used.
+        hific.training.Interrupted: SIGTERM or SIGINT came; the state was saved.
+        hific.guards.NonFiniteTraining: See `hific.training.fit`.
+    """
+    config, model, critic = start.config, start.model, start.critic
+
+    def batches_from(step: int) -> LabelledBatches:
+        return LabelledBatches(
+            source,
+            config.data,
+            2 * config.batch_size,
+            settings.seed,
+            step,
+            settings.data_threads,
+        )
+
+    if next(checkpoints.valid_checkpoints(workdir), None) is None:
+        print(start.said, flush=True)
+        _start_from_data(model, critic, batches_from(0), config.batch_size)
+    decay = config.optimizer.ema_decay
+    shown = figures.judged_pictures(
+        model, critic, config, start.label_set, settings.images_every, settings.seed
+    )
+    training.fit(
+        systems.stage2(model, critic, config, start.label_set, lpips, settings.seed),
+        batches_from,
+        workdir,
+        steps=config.steps,
+        modules={"model": model, "discriminator": critic},
+        average=Average(model, decay) if decay else None,
+        occasions=[shown],
+        log_every=settings.log_every,
+        checkpoint_every=settings.checkpoint_every,
+    )
+
+
+def _start_from_data(model, critic, batches: LabelledBatches, count: int) -> None:
+    """Lets weight norm set the scales of new layers by the first batch."""
+    try:
+        image = tf.constant(next(batches)["image"][:count])
+    finally:
+        batches.close()
+    y_hat, _ = systems.coded(model, image)
+    calibrate(critic, image, y_hat)
