@@ -1,11 +1,13 @@
-r"""Trains a small codec for minutes and shows what it makes of a photograph.
+r"""Trains a small discriminator and a small codec for minutes and shows what they do.
 
     python demo.py
 
-Needs no data and no network: the pictures ship with scikit-image. Three are trained on,
-a fourth is compressed to a file and read back. Writes to --out: model/, photo.png (the
-original), photo.egic and side_by_side.png, which also shows JPEG and WebP at the same
-number of bytes. To see that everything runs: --steps=2.
+Needs no data and no network. The discriminator learns to segment painted scenes (stage
+0 of EGIC). The codec (stage 1) is trained on three pictures that ship with
+scikit-image; a fourth is compressed to a file and read back. Writes to --out: model/,
+photo.png (the original), photo.egic, side_by_side.png, which also shows JPEG and WebP
+at the same number of bytes, and segmentation.png, scenes that were not trained on. To
+see that everything runs: --steps=2 --segmentation_steps=2.
 """
 
 import copy
@@ -14,6 +16,7 @@ import shutil
 import sys
 import tempfile
 import time
+from typing import Any
 
 import numpy as np
 import skimage.data
@@ -21,8 +24,13 @@ from absl import app, flags
 
 # These load TensorFlow, which must happen before app.run: inside, 2.14 starts as
 # version 1.
-from egic import codec, stage1
+from deeplab2_tf import evaluation, pictures
+from deeplab2_tf.sources import InMemory
+from deeplab2_tf.synthetic import Scenes
+from egic import codec, pretraining, pretraining_config, stage1
 from egic.config import PRESETS
+from egic.discriminators import build
+from egic.pretraining_config import PretrainingConfig
 from hific import training
 from hific.evaluation.baselines import BASELINES, at_matched_bits
 from hific.evaluation.metrics import bits_per_pixel, psnr
@@ -32,10 +40,16 @@ from hific.images import write_png
 from hific.pictures import find_pictures
 
 _STEPS = flags.DEFINE_integer("steps", 400, "Training steps of 4 crops.", 1)
+_SEGMENTATION_STEPS = flags.DEFINE_integer(
+    "segmentation_steps", 700, "Pre-training steps of 4 crops.", 1
+)
 _OUT = flags.DEFINE_string("out", "demo", "Folder; what the demo writes is replaced.")
 
 _TRAINED_ON = ("astronaut", "coffee", "rocket")
 _HELD_OUT = "chelsea"
+# Scenes of two seeds have nothing in common.
+_SEEN, _UNSEEN = InMemory(Scenes(300, seed=0)), Scenes(50, seed=1)
+_SHOWN = (0, 1, 2, 3)
 _BASELINES = {"JPEG 4:2:0": "jpeg", "WebP": "webp"}
 
 
@@ -45,12 +59,27 @@ def main(argv):
     start = time.monotonic()
     out = pathlib.Path(_OUT.value)
     try:
+        critic, config = _pretrain_critic(_SEGMENTATION_STEPS.value)
         _train_model(out / "model", _STEPS.value)
     except training.Interrupted:
         sys.exit(f"Interrupted; {out} is as it was.")
+    _segment(critic, config, out)
     image = getattr(skimage.data, _HELD_OUT)()
     _compare(image, _code(image, out), out)
     _say_what_is_where(out, time.monotonic() - start)
+
+
+def _pretrain_critic(steps: int) -> tuple[Any, PretrainingConfig]:
+    """Teaches a discriminator to segment painted scenes."""
+    config = copy.deepcopy(pretraining_config.PRESETS["synthetic-tiny"])
+    config.steps = steps
+    config.optimizer.warmup_steps = min(config.optimizer.warmup_steps, steps - 1)
+    print(f"Pre-training a discriminator for {steps} steps on painted scenes")
+    with tempfile.TemporaryDirectory() as folder:
+        workdir = pathlib.Path(folder)
+        pretraining.record(config, workdir, [_SEEN, _UNSEEN])
+        pretraining.train(config, _SEEN, workdir, pretraining.Settings())
+        return build.load_pretrained(workdir)
 
 
 def _train_model(model: pathlib.Path, steps: int) -> None:
@@ -68,6 +97,30 @@ def _train_model(model: pathlib.Path, steps: int) -> None:
         if (model / "manifest.json").exists():
             shutil.rmtree(model)
         codec.export(workdir, model)
+
+
+def _segment(critic: Any, config: PretrainingConfig, out: pathlib.Path) -> None:
+    """Measures the discriminator on scenes it has not seen, and shows some of them."""
+    predict = evaluation.make_predict(
+        lambda image: critic(image, None), _UNSEEN, config.data
+    )
+    metric = evaluation.evaluate(predict, _UNSEEN).mean_iou
+    print(f"\n{len(_UNSEEN)} painted scenes, not trained on")
+    print(f"  {'':24}{'mean IoU':>10}{'pixels right':>14}")
+    for name, score in (
+        ("discriminator", metric),
+        ("most frequent class", metric.majority()),
+    ):
+        print(f"  {name:24}{score.result():10.4f}{score.pixel_accuracy():14.2%}")
+    columns = {}
+    for index in _SHOWN:
+        scene = _UNSEEN.read(index)
+        maps = predict(scene.image, scene.panoptic)
+        coloured = [pictures.coloured(map_, _UNSEEN.label_set) for map_ in maps]
+        columns[scene.name] = pictures.stacked([scene.image, *coloured])
+    shown = side_by_side(columns)
+    legend = pictures.legend(_UNSEEN.label_set, shown.shape[1])
+    write_png(out / "segmentation.png", pictures.stacked([shown, legend]))
 
 
 def _code(image: np.ndarray, out: pathlib.Path) -> dict[str, tuple[np.ndarray, bytes]]:
@@ -112,7 +165,8 @@ def _say_what_is_where(out: pathlib.Path, seconds: float) -> None:
     egic = egic.relative_to(here) if egic.is_relative_to(here) else egic
     print(
         f"\nIn {seconds:.0f} s, written to {out}/\n"
-        "  side_by_side.png  the pictures of this table: look at it\n"
+        "  segmentation.png  scenes, their labels, what the discriminator sees: look\n"
+        "  side_by_side.png  the pictures of the second table: look\n"
         "  photo.png         the original\n"
         "  photo.egic        what it was compressed to\n"
         "  model/            the trained codec\n"
