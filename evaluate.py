@@ -35,9 +35,10 @@ _LPIPS = flags.DEFINE_string(
 _FD_PATCH = flags.DEFINE_integer(
     "fd_patch", 128, "Side of FD-alex' patches, pixels.", lower_bound=lpips.MIN_SIDE
 )
-_ALPHA = flags.DEFINE_float(
-    "alpha", 1.0, "Realism asked of the decoder.", lower_bound=0.0, upper_bound=1.0
+_ALPHA = flags.DEFINE_list(
+    "alpha", ["1"], "Realism asked of the decoder, 0 to 1; several make a row each."
 )
+flags.DEFINE_alias("alphas", "alpha")
 _FIRST = flags.DEFINE_string(
     "interpolate_from",
     None,
@@ -72,6 +73,7 @@ def _prepare(out: pathlib.Path):
         pictures = find_pictures(_IMAGES.value)
         compared = baselines.choose(_BASELINES.value)
         measured, sets = _metrics()
+        alphas = _alphas()
     except ValueError as error:
         raise app.UsageError(str(error)) from error
     evaluation = run.Evaluation(
@@ -80,11 +82,21 @@ def _prepare(out: pathlib.Path):
         metrics=measured,
         baselines=compared,
         payload_bytes=lambda data: len(bitstream.unpack(data).payload),
-        alpha=_ALPHA.value,
+        alphas=alphas,
         save_images=_SAVE_IMAGES.value,
         collect=sets.add if sets else run.ignore,
     )
     return pictures, evaluation, sets
+
+
+def _alphas() -> list[float]:
+    alphas = [float(text) for text in _ALPHA.value]
+    if not alphas or not all(0 <= alpha <= 1 for alpha in alphas):
+        raise ValueError(
+            f"--alpha={','.join(_ALPHA.value)} must be numbers from 0 to 1, separated "
+            "by commas."
+        )
+    return alphas
 
 
 def _codec():
@@ -110,10 +122,10 @@ def _measure(pictures, evaluation, sets, out: pathlib.Path) -> None:
             ours.bpp,
             ours.metrics["psnr"],
         )
-    used = [_MODEL, _IMAGES, _ALPHA, _LPIPS, _FD_PATCH]
+    used = [_MODEL, _IMAGES, _LPIPS, _FD_PATCH]
     if _FIRST.value:
         used += [_FIRST, _INTERPOLATION]
-    settings = {flag.name: flag.value for flag in used}
+    settings = {flag.name: flag.value for flag in used} | {"alpha": _alphas()}
     of_all = sets.summary() if sets else {}
     report.write_summary(results, settings, out / "summary.json", of_all)
     report.print_table(results, of_all=of_all)

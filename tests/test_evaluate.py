@@ -68,7 +68,7 @@ def _evaluation(out, codec=None, **fields):
 def test_every_column_by_hand(tmp_path):
     image = np.full((50, 70, 3), 18, np.uint8)  # Comes back as 16: MSE 4,
     image[0, :5] = 0  # but for 15 values.
-    (result,) = _evaluation(tmp_path, alpha=0.0).measure("flat", image)
+    (result,) = _evaluation(tmp_path, alphas=[0.0]).measure("flat", image)
     pixels, size = 50 * 70, 4 + 50 * 70 * 3
     mse = 4 * (3 * pixels - 15) / (3 * pixels)
     assert (result.image, result.codec, result.setting) == ("flat", "model", "alpha=0")
@@ -85,9 +85,33 @@ def test_every_column_by_hand(tmp_path):
     assert (tmp_path / "files/flat.egic").stat().st_size == size
 
 
+def test_several_alphas_make_a_row_each_of_one_file(tmp_path):
+    calls, seen = [], []
+
+    class Counting(FourBits):
+        def compress_with_report(self, image):
+            calls.append("compress")
+            return super().compress_with_report(image)
+
+    image = np.full((4, 4, 3), 24, np.uint8)  # Comes back as 16 + 8 alpha.
+    first, second = _evaluation(
+        tmp_path,
+        Counting(),
+        alphas=[0.0, 1.0],
+        collect=lambda name, _: seen.append(name),
+    ).measure("flat", image)
+    assert calls == ["compress"]
+    assert (first.codec, second.codec) == ("model alpha=0", "model alpha=1")
+    assert (first.setting, second.setting) == ("alpha=0", "alpha=1")
+    assert first.metrics["psnr"] == pytest.approx(10 * math.log10(255**2 / 64))
+    assert second.metrics["psnr"] == math.inf
+    assert first.bytes == second.bytes
+    assert seen[1:] == ["model alpha=0", "model alpha=1"]
+
+
 def test_alpha_reaches_the_decoder(tmp_path):
     image = np.full((50, 70, 3), 24, np.uint8)
-    (result,) = _evaluation(tmp_path, alpha=1.0).measure("flat", image)
+    (result,) = _evaluation(tmp_path, alphas=[1.0]).measure("flat", image)
     assert result.metrics["psnr"] == math.inf
 
 
@@ -129,7 +153,7 @@ def test_all_pictures_are_shown_to_the_collector(tmp_path):
         tmp_path,
         baselines=baselines.choose(["jpeg"]),
         collect=lambda name, image: shown.append((name, int(image[0, 0, 0]))),
-        alpha=0.0,
+        alphas=[0.0],
     )
     evaluation.measure("flat", np.full((16, 16, 3), 18, np.uint8))
     assert shown[:2] == [("original", 18), ("model", 16)]
@@ -237,6 +261,22 @@ def test_an_alpha_that_the_model_has_not_is_wrong_usage(tmp_path):
     assert done.returncode == 1
     assert "No alpha but 0 and 1 here." in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_script_measures_several_alphas_in_one_run(tmp_path):
+    _write_pictures(tmp_path)
+    done = _run_script(tmp_path, "--baselines=", "--alphas=0,1")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert summary["settings"]["alpha"] == [0.0, 1.0]
+    assert set(summary["codecs"]) == {"model alpha=0", "model alpha=1"}
+
+
+def test_what_is_no_alpha_is_wrong_usage(tmp_path):
+    _write_pictures(tmp_path)
+    done = _run_script(tmp_path, "--baselines=", "--alpha=0,2")
+    assert done.returncode == 1
+    assert "--alpha=0,2 must be numbers from 0 to 1" in done.stdout + done.stderr
 
 
 def test_a_codec_between_two_models_is_measured_as_any(tmp_path):

@@ -56,7 +56,8 @@ class Evaluation:
         baselines: Name -> codec, compared at the bytes each picture took here.
         payload_bytes: Compressed file -> bytes in it that carry the picture, the
             fixed header and checksums left out.
-        alpha: Realism, passed to the decoder.
+        alphas: Realism, passed to the decoder; of several, each makes a row, whose
+            codec is called "model alpha=A".
         save_images: Also write a side-by-side PNG of every picture.
         collect: Is shown every picture, (`frechet.ORIGINAL` or the codec, [H, W, 3]
             uint8), for what is said of all together.
@@ -67,7 +68,7 @@ class Evaluation:
     metrics: Mapping[str, Metric]
     baselines: Mapping[str, Baseline]
     payload_bytes: Callable[[bytes], int]
-    alpha: float = 1.0
+    alphas: Sequence[float] = (1.0,)
     save_images: bool = False
     collect: Callable[[str, np.ndarray], None] = ignore
 
@@ -79,15 +80,19 @@ class Evaluation:
             image: [H, W, 3] uint8.
 
         Returns:
-            The codec's result, then one per baseline.
+            The codec's result at each alpha, then one per baseline.
 
         Raises:
             hific.errors.CodecError: The codec refuses the picture, or its own file.
             ValueError: The reconstruction has another size than the picture.
         """
         self.collect(ORIGINAL, image)
-        ours, reconstruction = self._measure_codec(name, image)
-        results, shown = [ours], {"original": image, _label(ours): reconstruction}
+        results: list[Result] = []
+        shown = {"original": image}
+        for result, reconstruction in self._measure_codec(name, image):
+            results.append(result)
+            shown[_label(result)] = reconstruction
+        ours = results[0]
         for baseline in self.baselines:
             result, decoded = self._measure_baseline(baseline, image, ours)
             results.append(result)
@@ -97,36 +102,40 @@ class Evaluation:
         return results
 
     def _measure_codec(self, name, image):
+        """Codes a picture once; yields the result and the image of every alpha."""
         path = self.out / "files" / f"{name}.egic"
         coded, encode_seconds = _timed(self.codec.compress_with_report, image)
         data, found = coded
         write_atomically(path, data)
-        reconstruction, decode_seconds = _timed(
-            self.codec.decompress, path.read_bytes(), self.alpha
-        )
-        if reconstruction.shape != image.shape:
-            raise ValueError(
-                f"{name}: the reconstruction is {reconstruction.shape}, the picture "
-                f"{image.shape}."
-            )
         estimate = float(self.codec.estimate(image))
         height, width = image.shape[:2]
-        result = self._result(
-            "model",
-            name,
-            image,
-            reconstruction,
-            data,
-            setting=f"alpha={self.alpha:g}",
-            padded_bpp=bits_per_pixel(8 * len(data), height, width, self.codec.stride),
-            estimated_bpp=bits_per_pixel(estimate, height, width),
-            gap_percent=_gap_percent(len(data), estimate),
-            payload_gap_percent=_gap_percent(self.payload_bytes(data), estimate),
-            clipped=found.clipped,
-            encode_seconds=encode_seconds,
-            decode_seconds=decode_seconds,
-        )
-        return result, reconstruction
+        for alpha in self.alphas:
+            reconstruction, decode_seconds = _timed(
+                self.codec.decompress, path.read_bytes(), alpha
+            )
+            if reconstruction.shape != image.shape:
+                raise ValueError(
+                    f"{name}: the reconstruction is {reconstruction.shape}, the "
+                    f"picture {image.shape}."
+                )
+            result = self._result(
+                f"model alpha={alpha:g}" if len(self.alphas) > 1 else "model",
+                name,
+                image,
+                reconstruction,
+                data,
+                setting=f"alpha={alpha:g}",
+                padded_bpp=bits_per_pixel(
+                    8 * len(data), height, width, self.codec.stride
+                ),
+                estimated_bpp=bits_per_pixel(estimate, height, width),
+                gap_percent=_gap_percent(len(data), estimate),
+                payload_gap_percent=_gap_percent(self.payload_bytes(data), estimate),
+                clipped=found.clipped,
+                encode_seconds=encode_seconds,
+                decode_seconds=decode_seconds,
+            )
+            yield result, reconstruction
 
     def _measure_baseline(self, baseline, image, ours):
         codec = self.baselines[baseline]
