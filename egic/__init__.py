@@ -3,9 +3,10 @@
     codec = egic.load("models/egic")
     data = codec.compress(image)               # uint8 [H, W, 3] -> bytes
     image = codec.decompress(data, alpha=1.0)  # bytes -> uint8 [H, W, 3]
+    images = codec.decompress_all(data, [0.0, 0.5, 1.0])  # decodes the bits once
 
 Whatever `compress`, `decompress` and `load` refuse, they refuse with a child of
-`CodecError`; an alpha that the model does not have is a ValueError,
+`CodecError`; an alpha that is none, or that the model does not have, is a ValueError,
 `UnsupportedAlphaError`. Importing this package needs no TensorFlow; `load` does.
 """
 
