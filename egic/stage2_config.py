@@ -108,7 +108,7 @@ def _tiny(pretraining: str, strategy_1: GeneratorWeights) -> Stage2Config:
             clip_norm=1.0,
             ema_decay=0.998,
         ),
-        steps=5000,
+        steps=3000,
         batch_size=2,
     )
 
