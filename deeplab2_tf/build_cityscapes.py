@@ -11,8 +11,8 @@ The root holds
 
 the latter two made by cityscapesScripts with `csCreatePanopticImgs --use-train-id`. The
 folder gets SPLIT-00000-of-00010.tfrecord and so on, the same that DeepLab2 makes, with
-manifest.json and rejected.jsonl; see `deeplab2_tf.builds`. Run it again to go on after
-a kill. Records of the test split have no label.
+manifest.json and rejected.jsonl; see `deeplab2_tf.building.builds`. Run it again to go
+on after a kill. Records of the test split have no label.
 
 --no-create_panoptic_data stores gtFine/SPLIT/CITY/*_gtFine_labelTrainIds.png (made by
 csCreateTrainIdLabelImgs) instead. Such records are for other programs: neither this

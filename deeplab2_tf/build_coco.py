@@ -9,8 +9,8 @@ The root holds
     annotations/panoptic_{train,val}2017/*.png
 
 and the folder gets SPLIT-00000-of-01000.tfrecord and so on, the same that DeepLab2
-makes, with manifest.json and rejected.jsonl; see `deeplab2_tf.builds`. Run it again to
-go on after a kill. Records of the test split have no label.
+makes, with manifest.json and rejected.jsonl; see `deeplab2_tf.building.builds`. Run it
+again to go on after a kill. Records of the test split have no label.
 
 A picture that cannot be used (damaged, no annotation, areas or categories that do not
 fit) is left out and named. The exit code is 0 without any, 3 with some, and 1 if the
