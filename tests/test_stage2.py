@@ -183,6 +183,10 @@ def toy_codec():
             "critic has label set 'synthetic', the config 'camvid'",
         ),
         (
+            {"discriminator": DiscriminatorConfig(conditioning="concat")},
+            "pre-trained discriminator does not fit: .*of another shape: trunk",
+        ),
+        (
             {"data": dataclasses.replace(DATA, crop=(64, 100))},
             r"multiples of 64, .* got \(64, 100\)",
         ),

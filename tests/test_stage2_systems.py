@@ -233,6 +233,19 @@ def test_the_discriminators_fake_has_no_gradient_to_the_generator():
     assert gradients == [None, None]
 
 
+def test_every_network_runs_once_for_each_share():
+    model, critic, players = make_game(undecided())
+    calls = []
+    for name, part in (("E", model.analysis), ("G", model.synthesis)):
+        part._call = lambda x, name=name, run=part._call: calls.append(name) or run(x)
+    for player in players:
+        calls.clear()
+        critic.calls.clear()
+        player.objective(batch(), STEP)
+        assert calls == ["E", "G"]
+        assert len(critic.calls) == 1
+
+
 def test_lpips_is_computed_once_in_strategy_one_and_never_in_two():
     calls = []
     lpips = lambda a, b: calls.append(1) or tf.ones(2)  # noqa: E731

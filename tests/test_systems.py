@@ -113,7 +113,7 @@ def test_real_and_fake_share_one_power_iteration():
     _, critic, (discriminator, _) = make_game()
     calls = []
     run = critic.to_logits.effective_kernel
-    critic.to_logits.effective_kernel = lambda training: calls.append(1) or run(training)
+    critic.to_logits.effective_kernel = lambda t: calls.append(1) or run(t)
     discriminator.objective(images(), STEP)
     assert len(calls) == 1
 
