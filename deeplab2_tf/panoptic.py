@@ -163,7 +163,7 @@ def pixels_by_id(name: str, semantic: np.ndarray, label_set: LabelSet) -> np.nda
         DataError: Names ids that are neither a class nor void.
     """
     known = [one.id for one in label_set.classes] + [label_set.ignore_label]
-    size = max(known) + 1
+    size = label_set.num_ids
     inside = (semantic >= 0) & (semantic < size)
     counts = np.bincount(semantic[inside], minlength=size)
     unknown = np.ones(size, bool)

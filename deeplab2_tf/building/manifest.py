@@ -27,8 +27,7 @@ def describe_split(
         settings: Those of the build.
     """
     entries = sorted(entries)
-    size = max(label_set.num_classes, label_set.ignore_label + 1)
-    pixels = np.zeros(size, np.int64)
+    pixels = np.zeros(label_set.num_ids, np.int64)
     for entry in entries:
         pixels[: len(entry.pixels)] += entry.pixels
     total, void = int(pixels.sum()), int(pixels[label_set.ignore_label])

@@ -60,8 +60,7 @@ def make_shard(job: Job) -> Done:
         return Done(job.finished, kept=True)
     rejected: list[tuple[str, str]] = []
     label_set = job.encoding.label_set
-    size = max(label_set.num_classes, label_set.ignore_label + 1)
-    pixels = np.zeros(size, np.int64)
+    pixels = np.zeros(label_set.num_ids, np.int64)
 
     def records() -> Iterator[bytes]:
         for picture in job.pictures:
