@@ -77,7 +77,7 @@ def _pretrain_critic(steps: int) -> tuple[Any, PretrainingConfig]:
     print(f"Pre-training a discriminator for {steps} steps on painted scenes")
     with tempfile.TemporaryDirectory() as folder:
         workdir = pathlib.Path(folder)
-        pretraining.record(config, workdir, [_SEEN, _UNSEEN])
+        pretraining.record(config, workdir, _SEEN, _UNSEEN)
         pretraining.train(config, _SEEN, workdir, pretraining.Settings())
         return build.load_pretrained(workdir)
 

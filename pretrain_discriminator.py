@@ -58,8 +58,7 @@ def main(argv):
         if source is None:
             raise ValueError("Pass one of --records, --images, --tfds, --synthetic.")
         validation = labelled_flags.source("val_", config.data, _VALIDATION_SEED)
-        sources = [one for one in (source, validation) if one is not None]
-        pretraining.record(config, workdir, sources)
+        pretraining.record(config, workdir, source, validation, _SEED.value)
     except ValueError as error:
         raise app.UsageError(str(error)) from error
     try:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from deeplab2_tf import evaluation, labels, losses, pictures, preprocessing
+from deeplab2_tf import evaluation, labels, pictures, preprocessing
 from deeplab2_tf.labels import LabelSet
 from deeplab2_tf.pipeline import LabelledBatches
 from deeplab2_tf.sources import Source
@@ -19,7 +19,6 @@ from egic import systems
 from egic.discriminators import build
 from egic.pretraining_config import PretrainingConfig
 from hific import checkpoints, run_directory, training
-from hific.choices import choose
 from hific.reports import Report
 from hific.weight_norms import calibrate
 
@@ -43,17 +42,35 @@ class Settings:
 
 
 def record(
-    config: PretrainingConfig, workdir: pathlib.Path, sources: Sequence[Source]
+    config: PretrainingConfig,
+    workdir: pathlib.Path,
+    source: Source,
+    validation: Source | None = None,
+    seed: int = 0,
 ) -> None:
-    """Checks config and sources, and saves the config to the run directory.
+    """Checks config and sources, and records what decides every step of the run.
+
+    config.json is the experiment; order.json is the seed and the number of pictures,
+    without which a run would go on with other batches than it would have had.
 
     Raises:
         ValueError: The config names what does not exist or contradicts itself, a source
-            has another label set, or the directory holds a run with another config.
-            Nothing was written.
+            has another label set, or the directory holds another run. Nothing was
+            written.
     """
-    choose(losses.REDUCTIONS, config.loss.reduction, "loss.reduction")
-    choose(preprocessing.PIXEL_WEIGHTS, config.data.pixel_weights, "data.pixel_weights")
+    label_set = _check(config, [one for one in (source, validation) if one is not None])
+    critic = build.build(config.discriminator, label_set.num_outputs)
+    (player,) = systems.pretraining(critic, config, label_set)
+    _trace(critic, player.objective, config, label_set)
+    order = run_directory.Order(seed, len(source))
+    run_directory.check(config, workdir)
+    run_directory.record(order, workdir, "order.json")
+    run_directory.record(config, workdir)
+
+
+def _check(config: PretrainingConfig, sources: Sequence[Source]) -> LabelSet:
+    """Checks what needs no network; returns the label set."""
+    data = config.data
     if config.discriminator.conditioning != "none":
         raise ValueError(
             "There are no latents in pre-training; discriminator.conditioning must be "
@@ -66,17 +83,52 @@ def record(
                 f"The pictures have label set {source.label_set.name!r}, the config "
                 f"{label_set.name!r}; set --config.data.label_set."
             )
-    critic = build.build(config.discriminator, label_set.num_outputs)
-    systems.pretraining(critic, config, label_set)
-    _check_sides(critic, config)
-    run_directory.record(config, workdir)
+    for name in ("crop", "eval_crop"):
+        if len(getattr(data, name)) != 2:
+            raise ValueError(
+                f"data.{name} must be a height and a width, got {getattr(data, name)}; "
+                "was it given twice? Later values are appended."
+            )
+    if data.max_resize > max(data.eval_crop):
+        raise ValueError(
+            f"Validation pictures are resized to data.max_resize (={data.max_resize}), "
+            f"more than data.eval_crop (={data.eval_crop}) has room for."
+        )
+    return label_set
 
 
-def _check_sides(critic: Any, config: PretrainingConfig) -> None:
-    """Traces the network at both sizes it will see, so that it may refuse them."""
-    for sides in (config.data.crop, config.data.eval_crop):
-        image = tf.TensorSpec((1, *sides, 3), tf.float32)
-        tf.function(critic, autograph=False).get_concrete_function(image, None)
+def _trace(
+    critic: Any, objective: Any, config: PretrainingConfig, label_set: LabelSet
+) -> None:
+    """Traces what the run will compute, so that each part may refuse the config."""
+    data = config.data
+
+    def train_sample(image, panoptic):
+        seed = tf.constant((0, 0), tf.int64)
+        return preprocessing.train_sample(image, panoptic, data, label_set, seed)
+
+    def eval_sample(image, panoptic):
+        return preprocessing.eval_sample(image, panoptic, data, label_set)
+
+    def predict(image):
+        return critic(image, None, training=False)
+
+    picture = (
+        tf.TensorSpec((None, None, 3), tf.uint8),
+        tf.TensorSpec((None, None), tf.int32),
+    )
+    batch = {
+        "image": tf.TensorSpec((1, *data.crop, 3), tf.float32),
+        "semantic": tf.TensorSpec((1, *data.crop), tf.int32),
+        "weights": tf.TensorSpec((1, *data.crop), tf.float32),
+    }
+    for function, arguments in (
+        (train_sample, picture),
+        (eval_sample, picture),
+        (objective, (batch, tf.TensorSpec((), tf.int64))),
+        (predict, (tf.TensorSpec((1, *data.eval_crop, 3), tf.float32),)),
+    ):
+        tf.function(function, autograph=False).get_concrete_function(*arguments)
 
 
 def train(
@@ -147,7 +199,7 @@ def shown_predictions(
 
     @tf.function(autograph=False)
     def predict(image):
-        return tf.argmax(critic(image, None), axis=-1)
+        return tf.argmax(critic(image, None, training=False), axis=-1)
 
     def look(report: Report, step: int, batch: systems.Labelled) -> None:
         image = tf.convert_to_tensor(batch["image"][:count])
@@ -168,12 +220,13 @@ def validated(
     """
     void = source.label_set.ignore_label
     predict = evaluation.make_predict(
-        lambda image: critic(image, None), source, config.data
+        lambda image: critic(image, None, training=False), source, config.data
     )
 
     def look(report: Report, step: int, batch: systems.Labelled) -> None:
         del batch
-        metric = evaluation.evaluate(predict, source).mean_iou
+        segmented = evaluation.evaluate(predict, source)
+        metric = segmented.mean_iou
         majority = metric.majority()
         report.measured(
             step,
@@ -181,6 +234,7 @@ def validated(
                 "validation/mean_iou": metric.result(),
                 "validation/mean_iou_classes": metric.without(void).result(),
                 "validation/pixel_accuracy": metric.pixel_accuracy(),
+                "validation/skipped": len(segmented.skipped),
                 "validation/majority_mean_iou": majority.result(),
                 "validation/majority_pixel_accuracy": majority.pixel_accuracy(),
             },

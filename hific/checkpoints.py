@@ -61,11 +61,19 @@ class Checkpoints:
             The restored step, 0 where there was nothing to restore.
 
         Raises:
-            ValueError: A valid checkpoint does not fit the objects to restore.
+            ValueError: A valid checkpoint does not fit the objects to restore, or there
+                were checkpoints and all of them are damaged.
         """
         for prefix in valid_checkpoints(self._directory.parent):
             if self._restore(prefix):
                 return int(self._step)
+        finished = sorted(path.stem for path in self._directory.glob("ckpt-*.ok"))
+        if finished:
+            raise ValueError(
+                f"None of the checkpoints in {self._directory} can be used: "
+                f"{', '.join(finished)}; the log says why. Bring them back, or choose "
+                "another --workdir to start over."
+            )
         return 0
 
     def steps(self) -> list[int]:
@@ -103,11 +111,11 @@ def valid_checkpoints(workdir: pathlib.Path):
     it are named in the log and left out.
     """
     directory = pathlib.Path(workdir) / "checkpoints"
-    numbers = [
+    numbers = {
         int(match[1])
-        for path in directory.glob("ckpt-*.index")
-        if (match := re.fullmatch(r"ckpt-(\d+)\.index", path.name))
-    ]
+        for path in directory.glob("ckpt-*")
+        if (match := re.fullmatch(r"ckpt-(\d+)\.(index|ok)", path.name))
+    }
     for number in sorted(numbers, reverse=True):
         prefix = directory / f"ckpt-{number}"
         problem = _problem(prefix)

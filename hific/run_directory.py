@@ -4,12 +4,26 @@ config.json describes the codec. A later stage, whose codec is another run's, wr
 own experiment beside it, as stage.json.
 """
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Iterator
 from typing import Any
 
 import hific.config
+
+
+@dataclasses.dataclass
+class Order:
+    """What decides, beside the config, which pictures a step sees.
+
+    Attributes:
+        seed: Of order and augmentation.
+        pictures: Their number.
+    """
+
+    seed: int
+    pictures: int
 
 
 def record(config: Any, workdir: pathlib.Path, name: str = "config.json") -> None:

@@ -26,7 +26,14 @@ EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: a supervisor should start the run again.
 
 
 class Batches(Protocol):
-    """An endless iterator that can be stopped."""
+    """An endless iterator that can be stopped.
+
+    Attributes:
+        bad: Name and reason of every picture that could not be used so far.
+    """
+
+    @property
+    def bad(self) -> Sequence[str]: ...
 
     def __next__(self) -> Any: ...
 
@@ -248,6 +255,7 @@ def fit(
     checkpoints = Checkpoints(workdir, step=step, **state)
     checkpoints.restore()
     if int(step) >= steps:
+        print(f"{workdir} is done: {int(step)} of {steps} steps.", flush=True)
         return int(step)
     with (
         contextlib.closing(batches_from(int(step))) as batches,
@@ -258,21 +266,22 @@ def fit(
         loop = _Loop(players, round_, step, batches)
         while loop.done < steps and not signals.received:
             loop.advance()
-            last = loop.done == steps or signals.received
-            if last or loop.done % log_every == 0:
-                report.metrics(loop.done, loop.take_metrics() | _rates(players))
+            if loop.is_due(log_every, steps) or signals.received:
+                numbers = loop.take_metrics() | _rates(players)
+                numbers["data/bad_pictures"] = len(batches.bad)
+                report.metrics(loop.done, numbers)
                 report.counts(skipped=int(guard.skipped))
             # Not when interrupted: a run that never stops looks at fixed steps only.
-            if (loop.done == steps or loop.done % log_every == 0) and guard.stuck():
+            if loop.is_due(log_every, steps) and guard.stuck():
                 back = roll_back(guard, checkpoints, step, checkpoint_every)
                 report.say(f"Step {loop.done} goes on with the weights of step {back}.")
-            if last or loop.done % checkpoint_every == 0:
+            if loop.is_due(checkpoint_every, steps):
                 checkpoints.save(loop.done)
                 saved = loop.done
-            for occasion in occasions:
-                if last or loop.done % occasion.every == 0:
+            for occasion in occasions:  # A look may take long; a signal does not wait.
+                if loop.is_due(occasion.every, steps) and not signals.received:
                     occasion.look(report, loop.done, loop.batch)
-        if saved < loop.done:  # The signal came after `last` was asked.
+        if saved < loop.done:
             checkpoints.save(loop.done)
     if loop.done < steps:
         raise Interrupted(f"Interrupted and saved at step {loop.done} of {steps}.")
@@ -292,6 +301,10 @@ class _Loop:
         self._names: list[str] = []
         self._window: list[tf.Tensor] = []
         self._compiled: Callable | None = None
+
+    def is_due(self, every: int, last: int) -> bool:
+        """Whether what happens every so many steps, and at the last, happens now."""
+        return self.done == last or self.done % every == 0
 
     def advance(self) -> None:
         self.batch = next(self._batches)

@@ -71,12 +71,15 @@ class NormalisedConv2D(tf.keras.layers.Layer):
     def build_norm(self) -> None:
         """Creates what the norm itself keeps; `kernel` exists."""
 
-    def effective_kernel(self, training: bool) -> tf.Tensor:
-        """The kernel that the convolution uses, in the precision of the variables."""
+    def effective_kernel(self, training: bool | None) -> tf.Tensor:
+        """The kernel that the convolution uses, in the precision of the variables.
+
+        `training` is None where nobody said whether the call is one of training.
+        """
         raise NotImplementedError
 
     def call(self, x, training=None):
-        y = self.convolve(x, self.effective_kernel(bool(training)))
+        y = self.convolve(x, self.effective_kernel(training))
         return tf.nn.bias_add(y, self.bias) if self.use_bias else y
 
     def convolve(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -104,9 +107,9 @@ class SpectralConv2D(NormalisedConv2D):
 
     W is the kernel as a [kh * kw * Cin, Cout] matrix, u and v approximate its first
     singular vectors: each call runs one power iteration from the stored u and stores
-    the new one. No gradient flows through u and v, but it does through sigma. Keras'
-    SpectralNormalization instead overwrites W by W / sigma at each call, which leaves
-    sigma out of the gradient.
+    the new one, unless it is told not to be training. No gradient flows through u and
+    v, but it does through sigma. Keras' SpectralNormalization instead overwrites W by
+    W / sigma at each call, which leaves sigma out of the gradient.
 
     Source: `spectral_norm` in google/compare_gan, architectures/arch_ops.py.
     """
@@ -117,13 +120,16 @@ class SpectralConv2D(NormalisedConv2D):
         self.u = self._state("u", length, normal)
 
     def effective_kernel(self, training=True):
-        """Runs one power iteration, stores u and returns W / sigma."""
-        del training
+        """Runs one power iteration and returns W / sigma; stores u unless just looking.
+
+        The original stores it at every call, whoever's step it is.
+        """
         matrix = self._matrix()
         still = tf.stop_gradient(matrix)
         v = tf.math.l2_normalize(tf.matmul(still, self.u, transpose_a=True))
         u = tf.math.l2_normalize(tf.matmul(still, v))
-        self.u.assign(u)
+        if training is not False:
+            self.u.assign(u)
         sigma = tf.reduce_sum(u * tf.matmul(matrix, v))
         return self.kernel / sigma
 

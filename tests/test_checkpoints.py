@@ -60,8 +60,21 @@ def test_damage_of_any_file_falls_back_and_is_reported(
     else:
         path.unlink()
     assert restore(tmp_path) == (1, [1.0, -1.0])
-    # Without its index a checkpoint is not one; anything else is named.
-    assert ("ckpt-2" in caplog.text) == ((suffix, damage) != ("index", "remove"))
+    assert "ckpt-2" in caplog.text
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_does_not_start_over(tmp_path):
+    save(tmp_path, 1, 2)
+    for path in (tmp_path / "checkpoints").glob("*.index"):
+        path.unlink()
+    with pytest.raises(ValueError, match="None of the checkpoints .* ckpt-1, ckpt-2;"):
+        restore(tmp_path)
+
+
+def test_a_run_killed_while_it_first_saved_starts_over(tmp_path):
+    save(tmp_path, 1)
+    (tmp_path / "checkpoints" / "ckpt-1.ok").unlink()
+    assert restore(tmp_path)[0] == 0
 
 
 def test_other_variables_than_the_saved_are_an_error_not_a_fallback(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from deeplab2_tf import labels
-from deeplab2_tf.config import DataConfig, PolyConfig
+from deeplab2_tf.config import DataConfig, LossConfig, PolyConfig
 from deeplab2_tf.examples import LabelledPicture
 from egic import pretraining, systems
 from egic.discriminators import build
@@ -35,18 +35,17 @@ def tiny(**fields):
         "discriminator": DiscriminatorConfig(
             oasis=OasisConfig(down=(8, 12), up=(12, 8))
         ),
-        "data": DataConfig(
-            label_set="camvid",
-            min_resize=0,
-            max_resize=0,
-            crop=(16, 16),
-            eval_crop=(24, 24),
-        ),
+        "data": camvid(),
         "optimizer": PolyConfig(learning_rate=1e-2, warmup_steps=0),
         "steps": 4,
         "batch_size": 4,
     }
     return PretrainingConfig(**values | fields)
+
+
+def camvid(**fields):
+    values = {"min_resize": 0, "max_resize": 0, "crop": (16, 16), "eval_crop": (24, 24)}
+    return DataConfig(**{"label_set": "camvid"} | values | fields)
 
 
 class Bars:
@@ -80,7 +79,7 @@ SETTINGS = pretraining.Settings(
 
 def run(workdir, config=None, settings=SETTINGS):
     config = config or tiny()
-    pretraining.record(config, workdir, [Bars()])
+    pretraining.record(config, workdir, Bars())
     pretraining.train(config, Bars(), workdir, settings, Bars())
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
@@ -138,12 +137,15 @@ def test_a_few_steps_learn_to_tell_bars_apart(tmp_path):
     assert last["validation/pixel_accuracy"] > 0.9
 
 
-def test_a_resumed_run_equals_one_that_never_stopped(tmp_path):
-    run(tmp_path / "a")
-    pretraining.record(tiny(), tmp_path / "b", [Bars()])
+@pytest.mark.parametrize("norm", ["weight", "spectral"])
+def test_a_resumed_run_equals_one_that_never_stopped(tmp_path, norm):
+    config = tiny()
+    config.discriminator.oasis.norm = norm
+    run(tmp_path / "a", config)
+    pretraining.record(config, tmp_path / "b", Bars())
     with pytest.raises(training.Interrupted, match="step 2 of 4"):
-        pretraining.train(tiny(), Bars(), tmp_path / "b", SETTINGS, Terminates())
-    run(tmp_path / "b")
+        pretraining.train(config, Bars(), tmp_path / "b", SETTINGS, Terminates())
+    run(tmp_path / "b", config)
     nets = [build.load_pretrained(tmp_path / name)[0] for name in "ab"]
     first, second = map(named_variables, nets)
     assert first.keys() == second.keys()
@@ -162,8 +164,16 @@ def test_a_run_can_be_rebuilt_from_its_directory(tmp_path):
     "fields, complaint",
     [
         ({"data": DataConfig(label_set="moon")}, "No label set 'moon'"),
-        ({"data": DataConfig(crop=(250, 256))}, "must be multiples of"),
-        ({"data": DataConfig(pixel_weights="size")}, "No data.pixel_weights 'size'"),
+        ({"data": DataConfig()}, "label set 'camvid', the config 'coco_panoptic'"),
+        ({"data": camvid(crop=(250, 256))}, "must be multiples of"),
+        ({"data": camvid(crop=(16, 16, 16, 16))}, "given twice"),
+        ({"data": camvid(eval_crop=(22, 24))}, r"must be multiples of 4"),
+        ({"data": camvid(max_resize=32)}, r"max_resize \(=32\), more than .*\(24, 24"),
+        ({"data": camvid(pixel_weights="size")}, "No pixel_weights 'size'"),
+        ({"data": camvid(autoaugment="all")}, "No autoaugment 'all'"),
+        ({"data": camvid(max_scale=0.1)}, "scale"),
+        ({"loss": LossConfig(top_k=20)}, r"top_k must be a share"),
+        ({"loss": LossConfig(reduction="sum")}, r"No reduction 'sum'"),
         (
             {"discriminator": DiscriminatorConfig(conditioning="projection")},
             "must be 'none', got 'projection'",
@@ -175,7 +185,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(
     tmp_path, fields, complaint
 ):
     with pytest.raises(ValueError, match=complaint):
-        pretraining.record(tiny(**fields), tmp_path, [])
+        pretraining.record(tiny(**fields), tmp_path, Bars())
     assert not list(tmp_path.iterdir())
 
 
@@ -185,18 +195,35 @@ def test_presets_survive_their_file(name):
     assert hific_config.from_dict(data, KINDS) == PRESETS[name]
 
 
+def test_another_seed_or_another_number_of_pictures_is_refused(tmp_path):
+    class More(Bars):
+        def __len__(self):
+            return 7
+
+    pretraining.record(tiny(), tmp_path, Bars())
+    pretraining.record(tiny(), tmp_path, Bars())
+    with pytest.raises(ValueError, match="pictures was 6, now 7"):
+        pretraining.record(tiny(), tmp_path, More())
+    with pytest.raises(ValueError, match="seed was 0, now 3"):
+        pretraining.record(tiny(), tmp_path, Bars(), seed=3)
+
+
 def test_presets_have_the_published_numbers():
-    numbers = {
-        name: (
-            PRESETS[name].steps,
-            PRESETS[name].batch_size,
-            PRESETS[name].data.crop,
-            PRESETS[name].optimizer.learning_rate,
-            PRESETS[name].optimizer.warmup_steps,
-        )
-        for name in ("coco", "cityscapes")
-    }
-    assert numbers == {
-        "coco": (1_000_000, 16, (256, 256), 5e-4, 2000),
-        "cityscapes": (320_000, 16, (256, 256), 2.5e-4, 0),
-    }
+    coco, cityscapes = PRESETS["coco"], PRESETS["cityscapes"]
+    policy = "simple_classification_policy_magnitude_scale_0.2"
+    assert (coco.steps, coco.batch_size) == (1_000_000, 16)
+    assert coco.data == DataConfig("coco_panoptic", 640, 640, 0.5, 1.5, 0.1, policy)
+    assert coco.optimizer == PolyConfig(5e-4, 0.9, 2000, 1e-7, 0.0)
+    assert (cityscapes.steps, cityscapes.batch_size) == (320_000, 16)
+    assert cityscapes.data == DataConfig(
+        "cityscapes_panoptic", 512, 1024, 0.5, 2.0, 0.1, "", eval_crop=(512, 1024)
+    )
+    assert cityscapes.optimizer == PolyConfig(2.5e-4, 0.9, 0, 1e-7, 0.0)
+    for recipe in (coco, cityscapes):
+        data = recipe.data
+        assert recipe.loss == LossConfig(1.0, "nonzero")
+        assert data.crop == (256, 256) and data.flip
+        assert data.pixel_weights == "instance_size"
+        assert (data.small_instance_threshold, data.small_instance_weight) == (4096, 3)
+        assert recipe.discriminator == DiscriminatorConfig()
+        assert recipe.discriminator.oasis.down == (128, 128, 256, 256, 512, 512)
