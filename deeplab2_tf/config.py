@@ -17,12 +17,14 @@ class DataConfig:
         max_resize: Then the longer side becomes at most this; 0 skips the step. 640 and
             640 make the longer side 640.
         min_scale, max_scale, scale_step: Then a factor is drawn from evenly spaced
-            ones between the first two, both included. The step is taken in float32:
-            0.5, 1.5 and 0.1 give 10 factors, not 11.
+            ones between the first two, both included; from all between them where the
+            step is 0. The step is taken in float32: 0.5, 1.5 and 0.1 give 10 factors,
+            not 11.
         autoaugment: A key of `deeplab2_tf.autoaugment.POLICIES`; "" for none.
         crop: Height and width of the training crop, pixels.
         flip: Mirror half of the samples.
-        pixel_weights: "instance_size", "class_frequency" or "none".
+        pixel_weights: "instance_size", "class_frequency" or "none". The second is
+            OASIS' together with the reduction "all_pixels".
         small_instance_threshold: "instance_size": a thing with fewer pixels in the
             crop counts as small.
         small_instance_weight: "instance_size": the weight of its pixels; all others

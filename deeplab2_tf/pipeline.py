@@ -9,7 +9,8 @@ import concurrent.futures
 import functools
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -189,8 +190,9 @@ def _dataset(
     )
     dataset = tf.data.Dataset.from_generator(samples, output_signature=signature)
     dataset = dataset.map(prepare, threads).batch(batch_size, drop_remainder=True)
-    if config.pixel_weights == "class_frequency":
-        dataset = dataset.map(functools.partial(_weigh_classes, label_set))
+    if config.pixel_weights in BATCH_WEIGHTS:
+        weigh = BATCH_WEIGHTS[config.pixel_weights]
+        dataset = dataset.map(functools.partial(weigh, label_set))
     return dataset.prefetch(2).with_options(options)
 
 
@@ -199,3 +201,10 @@ def _weigh_classes(label_set: LabelSet, batch):
         batch["semantic"], label_set.num_classes, label_set.ignore_label
     )
     return batch | {"weights": weights}
+
+
+# `DataConfig.pixel_weights` that depend on the whole batch -> (label_set, batch) ->
+# the batch with its weights; the others are those of `preprocessing.PIXEL_WEIGHTS`.
+BATCH_WEIGHTS: Mapping[str, Callable[[LabelSet, Any], dict[str, tf.Tensor]]] = {
+    "class_frequency": _weigh_classes,
+}

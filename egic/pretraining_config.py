@@ -41,13 +41,16 @@ class DeepLabConfig:
         widths, depths: Of the four stages of bottlenecks; 50 layers by default.
         crop: Height and width of the training crop, which the pooling window of the
             network covers; larger pictures slide it.
-        conditioned_at: A key of `egic.discriminators.deeplab.CONDITIONED_AT`.
+        decoder: A key of `deeplab2_tf.networks.decoder.DECODERS`.
+        conditioned_at: A key of `egic.discriminators.deeplab.CONDITIONED_AT`; only the
+            decoder of Panoptic-DeepLab has two fusions.
     """
 
     crop: tuple[int, int] = (256, 256)
     stem: int = 64
     widths: tuple[int, ...] = (64, 128, 256, 512)
     depths: tuple[int, ...] = (3, 4, 6, 3)
+    decoder: str = "panoptic_deeplab"
     conditioned_at: str = "fusion"
 
 

@@ -111,3 +111,30 @@ def test_a_condition_beyond_the_front_of_the_body_is_refused():
 def test_a_directory_that_is_no_run_is_named(tmp_path):
     with pytest.raises(ValueError, match="config.json does not exist"):
         build.load_pretrained(tmp_path)
+
+
+def test_deeplab_with_a_condition_answers_at_first_as_it_was_pre_trained():
+    pretrained = build.build(changed(kind="deeplab"), 5)
+    critic = build.build(changed(kind="deeplab", conditioning="concat"), 5, 3)
+    new = build.take_over(critic, pretrained)
+    assert new and all(name.startswith("conditioning.") for name in new)
+    np.testing.assert_allclose(
+        critic(IMAGE, LATENT), pretrained(IMAGE), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_deeplab_of_another_size_is_refused_also_with_a_condition():
+    config = changed(kind="deeplab")
+    config.deeplab.widths = (2, 4, 4, 6)
+    critic = build.build(changed(kind="deeplab", conditioning="concat"), 5, 3)
+    with pytest.raises(ValueError, match="may differ in their extra channels only"):
+        build.take_over(critic, build.build(config, 5))
+
+
+def test_deeplab_has_both_decoders():
+    config = changed(kind="deeplab", conditioning="concat")
+    config.deeplab.decoder = "deeplabv3plus"
+    config.deeplab.conditioned_at = "last_fusion"
+    critic = build.build(config, 5, 3)
+    assert critic(IMAGE, LATENT).shape == (2, 64, 64, 5)
+    assert [one.endpoint for one in critic.trunk.decoder.fusions] == ["res2"]

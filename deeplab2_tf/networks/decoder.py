@@ -57,6 +57,11 @@ class DecoderPlan:
         tf.keras.initializers.TruncatedNormal, stddev=0.01
     )
 
+    @property
+    def features(self) -> int:
+        """Channels of what the logits are made of."""
+        return self.head_filters if self.head_kernels else self.fusions[-1].filters
+
 
 PANOPTIC_DEEPLAB = DecoderPlan()
 DEEPLAB_V3_PLUS = DecoderPlan(

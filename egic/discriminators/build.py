@@ -3,11 +3,14 @@
 import json
 import pathlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import tensorflow as tf
 
 import hific.config
 from deeplab2_tf import labels
+from deeplab2_tf.networks.decoder import DECODERS
+from deeplab2_tf.networks.warm_start import warm_start
 from egic.discriminators.deeplab import CONDITIONED_AT, DeepLabDiscriminator
 from egic.discriminators.oasis import OasisDiscriminator
 from egic.pretraining_config import KINDS, DiscriminatorConfig, PretrainingConfig
@@ -19,6 +22,13 @@ from hific.weight_norms import WEIGHT_NORMS, LayerMaker, SpectralConv2D
 
 # The part of a network that only a conditional one has, by attribute.
 _CONDITIONING = "conditioning."
+
+# Networks whose body a condition widens -> how one starts from one without.
+_WIDENED: Mapping[type, Callable[[Any, Any], None]] = {
+    DeepLabDiscriminator: lambda critic, trained: warm_start(
+        critic.trunk, trained.trunk
+    )
+}
 
 
 def _oasis(config: DiscriminatorConfig, num_outputs: int, latent_channels: int, dtype):
@@ -38,7 +48,8 @@ def _oasis(config: DiscriminatorConfig, num_outputs: int, latent_channels: int, 
 
 def _deeplab(config: DiscriminatorConfig, num_outputs: int, latent_channels, dtype):
     part = config.deeplab
-    widths = Widths(latent_channels, config.latent_features, 256, num_outputs)
+    plan = choose(DECODERS, part.decoder, "decoder")
+    widths = Widths(latent_channels, config.latent_features, plan.features, num_outputs)
     return DeepLabDiscriminator(
         _conditioning(config, widths, SpectralConv2D, dtype),
         num_outputs,
@@ -47,6 +58,7 @@ def _deeplab(config: DiscriminatorConfig, num_outputs: int, latent_channels, dty
         stem=part.stem,
         widths=part.widths,
         depths=part.depths,
+        decoder=plan,
         dtype=dtype,
     )
 
@@ -115,7 +127,8 @@ def take_over(critic: tf.Module, pretrained: tf.Module) -> tuple[str, ...]:
 
     The conditioning alone may be new. Everything else must be covered, body, last layer
     and the flags that say weight norm was calibrated: an object-graph restore without
-    that check leaves what does not match at random values and says nothing.
+    that check leaves what does not match at random values and says nothing. Where the
+    condition adds channels inside DeepLab's decoder, those are not heard at first.
 
     Args:
         critic: Conditional or not.
@@ -137,6 +150,9 @@ def take_over(critic: tf.Module, pretrained: tf.Module) -> tuple[str, ...]:
         for name in sorted(source.keys() & target.keys())
         if source[name].shape != target[name].shape
     ]
+    if shapes and not (missing or unused) and type(critic) in _WIDENED:
+        _WIDENED[type(critic)](critic, pretrained)
+        return tuple(sorted(target.keys() - source.keys()))
     if missing or unused or shapes:
         raise ValueError(
             "The pre-trained discriminator does not fit: "
