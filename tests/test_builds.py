@@ -137,6 +137,32 @@ def test_other_settings_are_refused(tree, tmp_path):
     assert contents(tmp_path / "out") == files
 
 
+@pytest.mark.parametrize(
+    "file, line, remedy",
+    [
+        ("journal/train.jsonl", 0, "Delete it; the split is then built anew"),
+        ("journal/train.jsonl", 1, "Delete it; the split is then built anew"),
+        ("manifest.json", 0, "Delete it and build every split of its folder again"),
+        ("rejected.jsonl", 0, "Delete it and build every split of its folder again"),
+    ],
+)
+def test_a_damaged_account_is_named_and_building_goes_on_without_it(
+    tree, tmp_path, file, line, remedy
+):
+    out_dir, jpeg = tmp_path / "out", tree / "train2017" / f"{NAMES[3]}.jpg"
+    jpeg.write_bytes(b"no jpeg")
+    build(tree, out_dir, max_rejected=0.2)
+    files = contents(out_dir)
+    lines = (out_dir / file).read_text().splitlines()
+    lines[line] = lines[line][:-5] + '"'
+    (out_dir / file).write_text("\n".join([*lines, ""]))
+    with pytest.raises(ValueError, match=f"{file} is damaged .*{remedy}"):
+        build(tree, out_dir, max_rejected=0.2)
+    (out_dir / file).unlink()
+    build(tree, out_dir, max_rejected=0.2)
+    assert contents(out_dir) == files
+
+
 def test_processes_write_what_one_process_writes(tree, tmp_path):
     (tree / "train2017" / f"{NAMES[4]}.jpg").write_bytes(b"no jpeg")
     for out_dir, processes in (("one", 1), ("two", 2)):

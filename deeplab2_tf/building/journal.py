@@ -10,6 +10,7 @@ import pathlib
 from typing import Any, NamedTuple
 
 from deeplab2_tf import shards
+from deeplab2_tf.building import damage
 from deeplab2_tf.shards import Shard
 
 
@@ -44,17 +45,16 @@ class Journal:
             settings: Plain values; what a shard's bytes depend on.
 
         Raises:
-            ValueError: The journal was begun with other settings; says which.
+            ValueError: The journal was begun with other settings; says which. Or a line
+                is damaged; says what to do.
         """
         self.path = path
-        self.finished: dict[int, FinishedShard] = {}
-        # What a power cut left of the last line is no line.
-        lines = path.read_text().split("\n")[:-1] if path.is_file() else []
-        if lines:
-            _check_settings(path, json.loads(lines[0]), settings)
-        for line in lines[1:]:
-            entry = _from_json(path, line)
-            self.finished[entry.number] = entry
+        with damage.named(path, "Delete it; the split is then built anew."):
+            lines = _lines(path)
+            begun = dict(json.loads(lines[0])) if lines else settings
+            entries = [_from_json(line) for line in lines[1:]]
+        _check_settings(path, begun, settings)
+        self.finished = {entry.number: entry for entry in entries}
         with shards.replacing(path) as file:
             for line in lines or [json.dumps(settings, sort_keys=True)]:
                 file.write(f"{line}\n".encode())
@@ -68,16 +68,16 @@ class Journal:
         self.finished[entry.number] = entry
 
 
-def _from_json(path: pathlib.Path, line: str) -> FinishedShard:
-    try:
-        number, shard, pixels, rejected = json.loads(line)
-        return FinishedShard(
-            number, Shard(*shard), pixels, [(name, why) for name, why in rejected]
-        )
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"{path} is damaged ({error}). Delete it; the split is then built anew."
-        ) from error
+def _lines(path: pathlib.Path) -> list[str]:
+    # What a power cut left of the last line is no line.
+    return path.read_text().split("\n")[:-1] if path.is_file() else []
+
+
+def _from_json(line: str) -> FinishedShard:
+    number, shard, pixels, rejected = json.loads(line)
+    return FinishedShard(
+        number, Shard(*shard), pixels, [(name, why) for name, why in rejected]
+    )
 
 
 def _check_settings(path: pathlib.Path, old: dict, new: dict) -> None:
