@@ -11,8 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from deeplab2_tf import examples, panoptic, shards
+from deeplab2_tf.building import manifest
 from deeplab2_tf.errors import DataError
 from deeplab2_tf.labels import LabelSet
+
+MAX_LOST = 0.001
+_NAMED = 10  # Damaged files in an error.
 
 
 class _File(NamedTuple):
@@ -20,11 +24,15 @@ class _File(NamedTuple):
 
     Attributes:
         offsets, lengths: [N] int64, bytes, of the records without their frames.
+        size: Bytes of the file.
+        lost: Bytes of it, the last ones, that cannot be read.
         problem: What cut the file short; empty for nothing.
     """
 
     offsets: np.ndarray
     lengths: np.ndarray
+    size: int
+    lost: int
     problem: str
 
 
@@ -36,8 +44,12 @@ class RecordFiles:
     of threads may be used. Empty files are legal.
 
     A file that was cut off or has a damaged length keeps the records before it; what
-    follows cannot be found any more. `problems` names such files. A damaged record is
-    found when it is read, and spoils no other.
+    follows cannot be found any more. `problems` names such files, and more than a share
+    of lost bytes is an error. A damaged record is found when it is read, and spoils no
+    other.
+
+    Wrong ids may look right in another label set. Where the builders' manifest.json
+    lies beside the files, the label set must be the one in it.
 
     Attributes:
         label_set: The classes.
@@ -46,21 +58,31 @@ class RecordFiles:
     """
 
     def __init__(
-        self, patterns: str | os.PathLike | Sequence[str], label_set: LabelSet
+        self,
+        patterns: str | os.PathLike | Sequence[str],
+        label_set: LabelSet,
+        max_lost: float = MAX_LOST,
     ):
         """Finds the files and their records.
 
         Args:
             patterns: Globs or paths; `**` reaches into folders.
             label_set: What the ids in the records mean.
+            max_lost: Share of the bytes of all files, in [0, 1], that may be lost to
+                files that were cut off or damaged.
 
         Raises:
-            ValueError: A pattern matches no file, or there is not one record.
+            ValueError: A pattern matches no file, there is not one record, more than
+                `max_lost` is lost, or a manifest names another label set.
         """
+        if not 0 <= max_lost <= 1:
+            raise ValueError(f"max_lost must be a share in [0, 1], got {max_lost}.")
         self.label_set = label_set
         if isinstance(patterns, str | os.PathLike):
             patterns = [str(patterns)]
         self.paths = _find(patterns)
+        for folder in sorted({path.parent for path in self.paths}):
+            manifest.check_label_set(folder, label_set)
         files = [_scan(path) for path in self.paths]
         self.problems = tuple(one.problem for one in files if one.problem)
         counts = [len(one.offsets) for one in files]
@@ -71,8 +93,9 @@ class RecordFiles:
             empty = sum(path.stat().st_size == 0 for path in self.paths)
             raise ValueError(
                 f"No record in {len(self.paths)} files, {empty} of them empty, such as "
-                f"{self.paths[0]}. {' '.join(self.problems)}"
+                f"{self.paths[0]}. {' '.join(self.problems[:_NAMED])}"
             )
+        _check_lost(files, max_lost)
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -154,7 +177,7 @@ def _scan(path: pathlib.Path) -> _File:
     """Walks over the frames of a file, reading only their headers."""
     offsets: list[int] = []
     lengths: list[int] = []
-    problem = ""
+    problem, lost = "", 0
     size, position = path.stat().st_size, 0
     header = shards.HEADER.size
     with path.open("rb", buffering=0) as file:
@@ -163,16 +186,34 @@ def _scan(path: pathlib.Path) -> _File:
             data = file.read(header)
             problem = _damage(data, size - position)
             if problem:
+                lost = size - position
                 problem = (
                     f"{path}: {problem} at byte {position}; the {len(offsets)} records "
-                    f"before it are used, {size - position} of {size} bytes are not."
+                    f"before it are used, {lost} of {size} bytes are not."
                 )
                 break
             length = shards.HEADER.unpack(data)[0]
             offsets.append(position + header)
             lengths.append(length)
             position += header + length + shards.FOOTER.size
-    return _File(np.array(offsets, np.int64), np.array(lengths, np.int64), problem)
+    return _File(
+        np.array(offsets, np.int64), np.array(lengths, np.int64), size, lost, problem
+    )
+
+
+def _check_lost(files: Sequence[_File], max_lost: float) -> None:
+    lost, size = (sum(getattr(one, key) for one in files) for key in ("lost", "size"))
+    if lost <= max_lost * size:
+        return
+    damaged = [one.problem for one in files if one.problem]
+    more = len(damaged) - _NAMED
+    raise ValueError(
+        f"{lost} of {size} bytes ({lost / size:.2%}) in {len(damaged)} of {len(files)} "
+        f"files cannot be read, more than max_lost (={max_lost:g}) of them:\n"
+        + "\n".join(damaged[:_NAMED])
+        + (f"\nand {more} more" if more > 0 else "")
+        + "\nCopy or build these files again, or leave them out of the pattern."
+    )
 
 
 def _damage(header: bytes, left: int) -> str:

@@ -1,4 +1,5 @@
 import concurrent.futures
+import dataclasses
 import io
 
 import numpy as np
@@ -7,6 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from deeplab2_tf import examples, labels, shards
+from deeplab2_tf.building import manifest
 from deeplab2_tf.errors import DataError
 from deeplab2_tf.records import RecordFiles
 
@@ -71,7 +73,7 @@ def test_a_file_cut_off_keeps_the_records_before(tmp_path, cut):
     path = tmp_path / "train-00000-of-00002.tfrecord"
     second = len(shards.frame(record("a")))
     path.write_bytes(path.read_bytes()[: second + cut])
-    files = RecordFiles(pattern, COCO)
+    files = RecordFiles(pattern, COCO, max_lost=1.0)
     assert [files.read(index).name for index in range(len(files))] == ["a", "c"]
     (problem,) = files.problems
     assert "00000-of-00002.tfrecord: cut off in " in problem
@@ -89,9 +91,96 @@ def test_a_damaged_length_loses_the_rest_of_its_file_only(tmp_path):
     pattern = write(tmp_path, [record("a"), record("b"), record("c")], [record("d")])
     path = tmp_path / "train-00000-of-00002.tfrecord"
     flip(path, len(shards.frame(record("a"))) + 2)
-    files = RecordFiles(pattern, COCO)
+    files = RecordFiles(pattern, COCO, max_lost=1.0)
     assert [files.read(index).name for index in range(len(files))] == ["a", "d"]
     assert "no TFRecord header" in files.problems[0]
+
+
+def test_more_lost_bytes_than_the_share_are_refused_with_files_and_bytes(tmp_path):
+    pattern = write(tmp_path, [record("a"), record("b")], [record("c")])
+    path = tmp_path / "train-00000-of-00002.tfrecord"
+    frame = len(shards.frame(record("a")))
+    path.write_bytes(path.read_bytes()[: frame + 20])
+    share = 20 / (2 * frame + 20)
+    assert len(RecordFiles(pattern, COCO, max_lost=share + 1e-6)) == 2
+    with pytest.raises(
+        ValueError, match=f"20 of {2 * frame + 20} bytes .* in 1 of 2 fi"
+    ):
+        RecordFiles(pattern, COCO, max_lost=share - 1e-6)
+    with pytest.raises(ValueError, match=r"max_lost \(=0.001\)") as caught:
+        RecordFiles(pattern, COCO)
+    assert f"{path}: cut off in a record at byte {frame}" in str(caught.value)
+    assert "Copy or build these files again" in str(caught.value)
+
+
+def test_at_most_ten_damaged_files_are_named(tmp_path):
+    pattern = write(tmp_path, *[[record()]] * 12, [record()])
+    for path in sorted(tmp_path.iterdir())[:12]:
+        path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="in 12 of 13 files") as caught:
+        RecordFiles(pattern, COCO)
+    assert str(caught.value).count("cut off in a record") == 10
+    assert "and 2 more" in str(caught.value)
+
+
+def test_a_share_of_lost_bytes_out_of_range_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"share in \[0, 1\], got 10"):
+        RecordFiles(write(tmp_path, [record()]), COCO, max_lost=10)
+
+
+def write_manifest(folder, label_set):
+    manifest.write_manifest(folder, label_set, "train", {"records": 1})
+
+
+def test_the_label_set_of_the_manifest_is_the_only_one_accepted(tmp_path):
+    pattern = write(tmp_path, [record()])
+    write_manifest(tmp_path, COCO)
+    assert len(RecordFiles(pattern, COCO)) == 1
+    with pytest.raises(ValueError) as caught:
+        RecordFiles(pattern, CITYSCAPES)
+    for part in (
+        f"{tmp_path}/manifest.json says",
+        "label set than 'cityscapes_panoptic'",
+        "name 'coco_panoptic', not 'cityscapes_panoptic'",
+        "label_divisor 256, not 1000",
+        "ignore_label 0, not 255",
+        "'person' in classes, not 'road'",
+    ):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"label_divisor": 1000}, "label_divisor 256, not 1000"),
+        ({"ignore_label": 255}, "ignore_label 0, not 255"),
+        ({"classes": COCO.classes[:-1]}, "133 in class_ids, not None"),
+        ({"name": "mine"}, "name 'coco_panoptic', not 'mine'"),
+    ],
+)
+def test_one_difference_from_the_manifest_is_enough(tmp_path, change, message):
+    pattern = write(tmp_path, [record()])
+    write_manifest(tmp_path, COCO)
+    with pytest.raises(ValueError, match=message):
+        RecordFiles(pattern, dataclasses.replace(COCO, **change))
+
+
+def test_a_manifest_of_another_folder_or_program_says_nothing(tmp_path):
+    pattern = write(tmp_path / "records", [record()])
+    write_manifest(tmp_path, CITYSCAPES)
+    for text in ("[1]", '{"label_set": "none of ours"}'):
+        (tmp_path / "records" / "manifest.json").write_text(text)
+        assert len(RecordFiles(pattern, COCO)) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["{", '{"format": "DeepLab2 TFRecord"}', '{"format": "DeepLab2 TFRecord", ']
+)
+def test_a_damaged_manifest_is_named(tmp_path, text):
+    pattern = write(tmp_path, [record()])
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(ValueError, match="manifest.json is damaged .*Delete it and bu"):
+        RecordFiles(pattern, COCO)
 
 
 def test_a_damaged_record_spoils_no_other(tmp_path):
