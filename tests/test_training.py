@@ -217,3 +217,24 @@ def test_a_signal_during_an_occasion_saves_the_step_it_came_in(tmp_path):
     with pytest.raises(training.Interrupted, match="saved at step 2 of 6"):
         run(tmp_path, 6, more=[training.Occasion(2, look)], checkpoint_every=100)
     assert (tmp_path / "checkpoints" / "ckpt-2.ok").exists()
+
+
+def test_a_signal_does_not_wait_for_a_look(tmp_path):
+    class Deadly(TrainingCrops):
+        def __next__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return super().__next__()
+
+    seen = []
+    config = ToyConfig(rate=RateConfig(weight=0.1), data=DataConfig(crop=32))
+    model = ToyCodec()
+    with pytest.raises(training.Interrupted, match="saved at step 1 of 3"):
+        training.fit(
+            systems.stage1(model, config),
+            lambda step: Deadly(ToyPictures(), 2, config.data, 0, step),
+            tmp_path,
+            steps=3,
+            modules={"model": model},
+            occasions=[training.Occasion(1, lambda *_: seen.append(1))],
+        )
+    assert not seen
