@@ -33,7 +33,7 @@ from deeplab2_tf import labels, panoptic
 from deeplab2_tf.building import command_line
 from deeplab2_tf.building.annotations import image_id, labelled, read_annotations
 from deeplab2_tf.building.builds import Plan, Split, build
-from deeplab2_tf.building.conversion import Picture, SemanticPng
+from deeplab2_tf.building.conversion import Files, Picture, SemanticPng
 
 NUM_SHARDS = 10
 SPLIT_SIZES: Mapping[str, int] = {"train": 2975, "val": 500, "test": 1525}
@@ -46,14 +46,15 @@ def plan(
     out_dir: pathlib.Path,
     num_shards: int = NUM_SHARDS,
     treat_crowd_as_ignore: bool = True,
-    **how,
+    **run_options,
 ) -> Plan:
-    """How Cityscapes becomes records; `how` are further fields of `builds.Plan`."""
+    """How Cityscapes becomes records; `run_options` are further fields of `Plan`."""
     label_set = labels.load("cityscapes_panoptic")
     encoding = panoptic.Encoding(
         label_set, panoptic.original_ids(label_set), treat_crowd_as_ignore
     )
-    return Plan(cityscapes_root, out_dir, encoding, "png", num_shards, **how)
+    converter = Files(cityscapes_root, encoding, "png")
+    return Plan(converter, out_dir, num_shards, **run_options)
 
 
 def find_splits(
@@ -115,7 +116,7 @@ def _semantic(name: str, path: str) -> Picture:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the builder; see the top of this file."""
-    parser = command_line.parser(__doc__, NUM_SHARDS)
+    parser = command_line.annotation_parser(__doc__, NUM_SHARDS)
     parser.add_argument("--cityscapes_root", type=pathlib.Path, required=True)
     for name, what in (
         ("create_panoptic_data", "store panoptic ids, else PNGs of semantic ids"),
@@ -136,14 +137,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             flags.create_panoptic_data,
             flags.check_split_sizes,
         )
-        how = plan(
+        chosen = plan(
             flags.cityscapes_root,
             flags.out_dir,
             flags.num_shards,
             flags.treat_crowd_as_ignore,
-            **command_line.how(flags),
+            **command_line.run_options(flags),
         )
-        return build(splits, how, command_line.report)
+        return build(splits, chosen, command_line.report)
 
     return command_line.exit_code(run)
 

@@ -30,7 +30,7 @@ from deeplab2_tf.building.annotations import (
     stem_of_file_name,
 )
 from deeplab2_tf.building.builds import Plan, Split, build
-from deeplab2_tf.building.conversion import Picture
+from deeplab2_tf.building.conversion import Files, Picture
 
 NUM_SHARDS = 1000
 _UNLABELLED = ("test",)
@@ -41,14 +41,15 @@ def plan(
     out_dir: pathlib.Path,
     num_shards: int = NUM_SHARDS,
     treat_crowd_as_ignore: bool = True,
-    **how,
+    **run_options,
 ) -> Plan:
-    """How COCO becomes records; `how` are further fields of `builds.Plan`."""
+    """How COCO becomes records; `run_options` are further fields of `Plan`."""
     label_set = labels.load("coco_panoptic")
     encoding = panoptic.Encoding(
         label_set, panoptic.original_ids(label_set), treat_crowd_as_ignore
     )
-    return Plan(coco_root, out_dir, encoding, "jpeg", num_shards, **how)
+    converter = Files(coco_root, encoding, "jpeg")
+    return Plan(converter, out_dir, num_shards, **run_options)
 
 
 def find_splits(
@@ -81,20 +82,20 @@ def find_splits(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the builder; see the top of this file."""
-    parser = command_line.parser(__doc__, NUM_SHARDS)
+    parser = command_line.annotation_parser(__doc__, NUM_SHARDS)
     parser.add_argument("--coco_root", type=pathlib.Path, required=True)
     flags = parser.parse_args(arguments)
 
     def run() -> int:
         splits = find_splits(flags.coco_root, command_line.splits(flags.splits))
-        how = plan(
+        chosen = plan(
             flags.coco_root,
             flags.out_dir,
             flags.num_shards,
             flags.treat_crowd_as_ignore,
-            **command_line.how(flags),
+            **command_line.run_options(flags),
         )
-        return build(splits, how, command_line.report)
+        return build(splits, chosen, command_line.report)
 
     return command_line.exit_code(run)
 

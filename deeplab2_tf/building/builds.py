@@ -15,16 +15,16 @@ whatever the number of processes.
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import pathlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from deeplab2_tf.building import manifest
-from deeplab2_tf.building.conversion import Picture
+from deeplab2_tf.building.conversion import Converter
 from deeplab2_tf.building.journal import FinishedShard, Journal
 from deeplab2_tf.building.workers import Job, make_shards
-from deeplab2_tf.panoptic import Encoding
 from deeplab2_tf.shards import remove_partial_files, shard_name, shard_ranges
 
 MAX_REJECTED = 0.001
@@ -36,13 +36,13 @@ class Split(NamedTuple):
 
     Attributes:
         name: Such as "train".
-        pictures: In the order in which they are stored.
+        pictures: What the converter takes, in the order in which they are stored.
         annotations_sha256: Of the annotation file; empty for none.
         unused: Annotations without a picture.
     """
 
     name: str
-    pictures: list[Picture]
+    pictures: Sequence[Any]
     annotations_sha256: str = ""
     unused: int = 0
 
@@ -51,20 +51,16 @@ class Plan(NamedTuple):
     """How a data set becomes records.
 
     Attributes:
-        root: Its folder.
+        converter: Makes the records.
         out_dir: Folder for the shards.
-        encoding: What its annotations mean.
-        image_format: "jpeg" or "png".
         num_shards: Of every split.
         processes: That convert pictures; 1 works in this one.
         max_rejected: Share of a split's pictures, in [0, 1], that may be left out.
         retry_rejected: Make shards again that left out a picture.
     """
 
-    root: pathlib.Path
+    converter: Converter
     out_dir: pathlib.Path
-    encoding: Encoding
-    image_format: str
     num_shards: int
     processes: int = 1
     max_rejected: float = MAX_REJECTED
@@ -104,10 +100,13 @@ def build(
     Raises:
         TooManyRejectedError: More than `max_rejected` of a split; they are in
             rejected.jsonl, and the finished shards are kept.
-        ValueError: The folder holds a build with other settings, another build is
-            writing into it, or a process died.
+        ValueError: The folder holds a build with other settings or for another label
+            set, or a damaged account of one; another build is writing into it, or a
+            process died.
     """
     plan.check()
+    splits = _begun(splits)
+    manifest.check(plan.out_dir, plan.converter.label_set)
     rejected = 0
     with _only_builder_in(plan.out_dir):
         remove_partial_files(plan.out_dir)
@@ -116,15 +115,27 @@ def build(
             journal_path = plan.out_dir / "journal" / f"{split.name}.jsonl"
             journal = Journal(journal_path, settings)
             entries = _build_split(split, plan, journal, report)
+            label_set = plan.converter.label_set
             description = manifest.describe_split(
-                split.name, entries, plan.encoding.label_set, settings
+                split.name, entries, label_set, settings
             )
             description["annotations_without_picture"] = split.unused
-            manifest.write_manifest(
-                plan.out_dir, plan.encoding.label_set, split.name, description
-            )
+            manifest.write_manifest(plan.out_dir, label_set, split.name, description)
             rejected += description["rejected"]
     return rejected
+
+
+def _begun(splits: Iterable[Split]) -> Iterator[Split]:
+    """Runs a generator up to its first split, so that its checks precede any file."""
+    splits = iter(splits)
+    first = list(itertools.islice(splits, 1))
+
+    def all_of_them() -> Iterator[Split]:
+        while first:
+            yield first.pop()
+        yield from splits
+
+    return all_of_them()
 
 
 def _build_split(
@@ -158,27 +169,22 @@ def _jobs(split: Split, plan: Plan, journal: Journal) -> Iterator[Job]:
         yield Job(
             number=number,
             path=plan.out_dir / shard_name(split.name, number, plan.num_shards),
-            root=plan.root,
             pictures=split.pictures[one.start : one.stop],
-            image_format=plan.image_format,
-            encoding=plan.encoding,
+            converter=plan.converter,
             finished=finished,
         )
 
 
 def _settings(split: Split, plan: Plan) -> dict[str, Any]:
-    """What the shards depend on, but for the bytes of pictures and annotations."""
-    names = "\n".join(picture.path for picture in split.pictures)
+    """What the shards depend on, as far as it is known before they are made."""
+    label_set = plan.converter.label_set
     return {
         "annotations_sha256": split.annotations_sha256,
-        "crowd_is_void": plan.encoding.crowd_is_void,
-        "image_format": plan.image_format,
-        "label_set": plan.encoding.label_set.name,
-        "label_set_sha256": _sha256(repr(plan.encoding.label_set)),
-        "labels": sorted({type(one.label).__name__ for one in split.pictures}),
+        "label_set": label_set.name,
+        "label_set_sha256": _sha256(repr(label_set)),
         "num_shards": plan.num_shards,
         "pictures": len(split.pictures),
-        "pictures_sha256": _sha256(names),
+        **plan.converter.settings(split.pictures),
     }
 
 

@@ -14,7 +14,7 @@ COMPLETE, FAILED, SOME_REJECTED, INTERRUPTED = 0, 1, 3, 130
 
 
 def parser(description: str | None, num_shards: int) -> argparse.ArgumentParser:
-    """Returns a parser of the flags that both builders have."""
+    """Returns a parser of the flags that all builders have."""
     made = argparse.ArgumentParser(
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -28,15 +28,24 @@ def parser(description: str | None, num_shards: int) -> argparse.ArgumentParser:
         required=True,
         help="folder for the shards",
     )
+    flag("--num_shards", type=int, default=num_shards, help="of every split")
+    flag("--processes", type=int, default=len(os.sched_getaffinity(0)))
+    return made
+
+
+def annotation_parser(
+    description: str | None, num_shards: int
+) -> argparse.ArgumentParser:
+    """Returns a parser of the flags that builders from annotations have."""
+    made = parser(description, num_shards)
+    flag = made.add_argument
     flag(
         "--treat_crowd_as_ignore",
         action=argparse.BooleanOptionalAction,
         default=True,
         help="pixels of crowds become void, rather than a class without instance",
     )
-    flag("--num_shards", type=int, default=num_shards, help="of every split")
     flag("--splits", default=",".join(SPLITS), help="which, separated by commas")
-    flag("--processes", type=int, default=len(os.sched_getaffinity(0)))
     flag(
         "--max_rejected",
         type=float,
@@ -52,7 +61,7 @@ def parser(description: str | None, num_shards: int) -> argparse.ArgumentParser:
     return made
 
 
-def how(flags: argparse.Namespace) -> dict[str, Any]:
+def run_options(flags: argparse.Namespace) -> dict[str, Any]:
     """Returns the fields of `builds.Plan` that are about the run, not the records."""
     return {
         "processes": flags.processes,

@@ -1,13 +1,15 @@
 """From a picture and its annotation to a record."""
 
+import hashlib
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from deeplab2_tf import examples, image_files, panoptic
 from deeplab2_tf.errors import DataError
+from deeplab2_tf.labels import LabelSet
 
 
 class PanopticPng(NamedTuple):
@@ -60,41 +62,84 @@ class Converted(NamedTuple):
     pixels: np.ndarray
 
 
-def convert(
-    root: pathlib.Path,
-    picture: Picture,
-    image_format: str,
-    encoding: panoptic.Encoding,
-) -> Converted:
-    """Reads one picture and its annotation, checks them, and makes their record.
+class Converter(Protocol):
+    """Makes the records of a data set; goes to other processes, so that it is small."""
 
-    Args:
+    @property
+    def label_set(self) -> LabelSet:
+        """The classes of the records."""
+        ...
+
+    def name(self, picture: Any) -> str:
+        """What a picture is called when it is rejected."""
+        ...
+
+    def convert(self, picture: Any) -> Converted:
+        """Makes one record; raises `DataError` for a picture that cannot be used."""
+        ...
+
+    def settings(self, pictures: Sequence[Any]) -> dict[str, Any]:
+        """What the records of a split depend on, in plain values."""
+        ...
+
+
+class Files(NamedTuple):
+    """The converter of pictures and annotations that are files.
+
+    Attributes:
         root: Folder of the data set.
-        picture: Which.
+        encoding: What the segments mean.
         image_format: "jpeg" or "png": stated in the record, and that of pictures that
             have to be encoded anew.
-        encoding: What the segments mean.
-
-    Raises:
-        DataError: Either cannot be read or used; says why.
     """
-    if picture.problem:
-        raise DataError(picture.path, picture.problem)
-    data, height, width = image_files.read_picture(root / picture.path, image_format)
-    label, pixels = None, np.zeros(0, np.int64)
-    if picture.label is not None:
-        label, semantic = _LABELS[type(picture.label)](
-            root, picture.path, picture.label, encoding
-        )
-        if semantic.shape != (height, width):
-            raise DataError(
-                picture.path,
-                f"the picture is {height} x {width}, its annotation "
-                f"{' x '.join(map(str, semantic.shape))} (height x width).",
+
+    root: pathlib.Path
+    encoding: panoptic.Encoding
+    image_format: str
+
+    @property
+    def label_set(self) -> LabelSet:
+        """The classes of the records."""
+        return self.encoding.label_set
+
+    def name(self, picture: Picture) -> str:
+        """The path of a picture below the root."""
+        return picture.path
+
+    def convert(self, picture: Picture) -> Converted:
+        """Reads one picture and its annotation, checks them, and makes their record.
+
+        Raises:
+            DataError: Either cannot be read or used; says why.
+        """
+        if picture.problem:
+            raise DataError(picture.path, picture.problem)
+        path, format_ = self.root / picture.path, self.image_format
+        data, height, width = image_files.read_picture(path, format_)
+        label, pixels = None, np.zeros(0, np.int64)
+        if picture.label is not None:
+            label, semantic = _LABELS[type(picture.label)](
+                self.root, picture.path, picture.label, self.encoding
             )
-        pixels = panoptic.pixels_by_id(picture.path, semantic, encoding.label_set)
-    record = examples.serialize(picture.name, data, image_format, height, width, label)
-    return Converted(record, pixels)
+            if semantic.shape != (height, width):
+                raise DataError(
+                    picture.path,
+                    f"the picture is {height} x {width}, its annotation "
+                    f"{' x '.join(map(str, semantic.shape))} (height x width).",
+                )
+            pixels = panoptic.pixels_by_id(picture.path, semantic, self.label_set)
+        record = examples.serialize(picture.name, data, format_, height, width, label)
+        return Converted(record, pixels)
+
+    def settings(self, pictures: Sequence[Picture]) -> dict[str, Any]:
+        """All but what the files hold, which would have to be read to be compared."""
+        names = "\n".join(picture.path for picture in pictures)
+        return {
+            "crowd_is_void": self.encoding.crowd_is_void,
+            "image_format": self.image_format,
+            "labels": sorted({type(one.label).__name__ for one in pictures}),
+            "pictures_sha256": hashlib.sha256(names.encode()).hexdigest(),
+        }
 
 
 def _panoptic_label(

@@ -20,6 +20,17 @@ _REMEDY = (
 _REJECTED_KEYS = ("split", "picture", "reason")
 
 
+def check(out_dir: pathlib.Path, label_set: LabelSet) -> None:
+    """Checks that a build can go on with the account that is in its folder.
+
+    Raises:
+        ValueError: Some of it is damaged, or about another label set or program.
+    """
+    read_splits(out_dir)
+    read_rejected(out_dir)
+    check_label_set(out_dir, label_set)
+
+
 def check_label_set(folder: pathlib.Path, label_set: LabelSet) -> None:
     """Checks that the records of a folder, if it has a manifest, have a label set.
 

@@ -9,15 +9,14 @@ import signal
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from deeplab2_tf import shards
-from deeplab2_tf.building.conversion import Picture, convert
+from deeplab2_tf.building.conversion import Converter
 from deeplab2_tf.building.journal import FinishedShard
 from deeplab2_tf.errors import DataError
-from deeplab2_tf.panoptic import Encoding
 
 
 class Job(NamedTuple):
@@ -26,19 +25,15 @@ class Job(NamedTuple):
     Attributes:
         number: In its split, from 0.
         path: Where it goes.
-        root: Folder of the data set.
-        pictures: In the order in which they are stored.
-        image_format: See `conversion.convert`.
-        encoding: What the annotations mean.
+        pictures: What the converter takes, in the order in which they are stored.
+        converter: Makes their records.
         finished: What an earlier run wrote; kept if the file is still that.
     """
 
     number: int
     path: pathlib.Path
-    root: pathlib.Path
-    pictures: Sequence[Picture]
-    image_format: str
-    encoding: Encoding
+    pictures: Sequence[Any]
+    converter: Converter
     finished: FinishedShard | None
 
 
@@ -59,17 +54,16 @@ def make_shard(job: Job) -> Done:
     if job.finished and shards.is_intact(job.path, job.finished.shard):
         return Done(job.finished, kept=True)
     rejected: list[tuple[str, str]] = []
-    label_set = job.encoding.label_set
-    pixels = np.zeros(label_set.num_ids, np.int64)
+    pixels = np.zeros(job.converter.label_set.num_ids, np.int64)
 
     def records() -> Iterator[bytes]:
         for picture in job.pictures:
             try:
-                made = convert(job.root, picture, job.image_format, job.encoding)
+                made = job.converter.convert(picture)
             except DataError as error:
-                same = error.name == picture.path
-                reason = error.reason if same else str(error)
-                rejected.append((picture.path, reason))
+                name = job.converter.name(picture)
+                reason = error.reason if error.name == name else str(error)
+                rejected.append((name, reason))
                 continue
             pixels[: len(made.pixels)] += made.pixels
             yield made.record
