@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deeplab2_tf import build_coco, examples, labels, shards
+from deeplab2_tf import build_coco, examples, labels, shards, synthetic
 from deeplab2_tf.building import builds, workers
 from deeplab2_tf.records import RecordFiles
 from tests import coco_tree
@@ -22,8 +22,8 @@ def tree(tmp_path):
     return tmp_path / "coco"
 
 
-def build(tree, out_dir, report=lambda line: None, **how):
-    plan = build_coco.plan(tree, out_dir, num_shards=3, **how)
+def build(tree, out_dir, report=lambda line: None, **run_options):
+    plan = build_coco.plan(tree, out_dir, num_shards=3, **run_options)
     return builds.build(build_coco.find_splits(tree, ["train"]), plan, report)
 
 
@@ -285,16 +285,33 @@ def test_two_builds_do_not_write_into_one_folder(tree, tmp_path):
             build(tree, tmp_path / "out")
 
 
+def test_a_refused_build_leaves_no_folder(tree, tmp_path):
+    (tree / "annotations" / "panoptic_train2017.json").unlink()
+    with pytest.raises(ValueError, match="No annotations at"):
+        build(tree, tmp_path / "out")
+    with pytest.raises(ValueError, match="processes"):
+        build(tree, tmp_path / "out", processes=0)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_holds_records_of_one_label_set(tree, tmp_path):
+    synthetic.write(synthetic.Scenes(1, size=(16, 16)), tmp_path, "painted", 1)
+    files = contents(tmp_path)
+    with pytest.raises(ValueError, match="another label set than 'coco_panoptic': nam"):
+        build(tree, tmp_path)
+    assert contents(tmp_path) == files
+
+
 @pytest.mark.parametrize(
-    "how, message",
+    "run_options, message",
     [
         ({"processes": 0}, r"processes \(=0\) must be at least 1"),
         ({"max_rejected": 5.0}, r"max_rejected must be a share in \[0, 1\], got 5.0"),
     ],
 )
-def test_numbers_out_of_range_are_refused(tree, tmp_path, how, message):
+def test_numbers_out_of_range_are_refused(tree, tmp_path, run_options, message):
     with pytest.raises(ValueError, match=message):
-        build(tree, tmp_path / "out", **how)
+        build(tree, tmp_path / "out", **run_options)
 
 
 def test_a_dead_process_is_reported(tree, tmp_path, monkeypatch):

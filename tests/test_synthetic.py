@@ -1,4 +1,6 @@
+import fcntl
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -216,7 +218,7 @@ def test_the_manifest_counts_the_pixels_of_each_class(tmp_path):
 
 def test_a_build_goes_on_and_mends_what_was_damaged(tmp_path, monkeypatch):
     scenes = Scenes(4, size=(16, 16))
-    first = synthetic.write(scenes, tmp_path, "train", 4)
+    synthetic.write(scenes, tmp_path, "train", 4)
     damaged = tmp_path / "train-00002-of-00004.tfrecord"
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:-1])
@@ -225,7 +227,7 @@ def test_a_build_goes_on_and_mends_what_was_damaged(tmp_path, monkeypatch):
     monkeypatch.setattr(
         Scenes, "read", lambda self, index: painted.append(index) or paint(self, index)
     )
-    assert synthetic.write(scenes, tmp_path, "train", 4) == first
+    synthetic.write(scenes, tmp_path, "train", 4)
     assert damaged.read_bytes() == whole
     assert painted == [2]
 
@@ -234,7 +236,47 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path, capsys):
     flags = [f"--out_dir={tmp_path}", "--count=2", "--height=16", "--width=16"]
     assert synthetic.main([*flags, "--num_shards=1"]) == 0
     assert synthetic.main([*flags, "--num_shards=1", "--seed=1"]) == 1
-    assert "first was 'scene-0-000000'" in capsys.readouterr().err
+    assert f"seed was {zlib.crc32(b'train')} and is now 1" in capsys.readouterr().err
+
+
+def test_splits_have_scenes_of_their_own_without_a_seed(tmp_path):
+    flags = [f"--out_dir={tmp_path}", "--count=2", "--height=16", "--width=16"]
+    for split in ("train", "val"):
+        assert synthetic.main([*flags, "--num_shards=1", f"--split={split}"]) == 0
+    train, val = (
+        RecordFiles(str(tmp_path / f"{split}-*"), LABELS) for split in ("train", "val")
+    )
+    assert val.read(0).name == f"scene-{zlib.crc32(b'val')}-000000"
+    for index in range(2):
+        different = train.read(index).image != val.read(index).image
+        assert different.mean() > 0.5
+
+
+def test_two_splits_of_one_seed_in_one_folder_are_refused(tmp_path, capsys):
+    flags = [f"--out_dir={tmp_path}", "--height=16", "--width=16", "--seed=3"]
+    assert synthetic.main([*flags, "--count=2"]) == 0
+    assert synthetic.main([*flags, "--count=1", "--split=val"]) == 1
+    assert "'train' with the same seed (=3): 'val' would" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*val*"))
+
+
+def test_what_a_killed_run_left_goes_and_two_runs_at_a_time_are_refused(tmp_path):
+    partial = tmp_path / ".train-00000-of-00001.tfrecord.tmp-1"
+    partial.write_bytes(b"half")
+    synthetic.write(Scenes(1, size=(16, 16)), tmp_path, "train", 1)
+    assert not partial.exists()
+    with (tmp_path / "journal" / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(ValueError, match="Another build is writing into"):
+            synthetic.write(Scenes(1, size=(16, 16)), tmp_path, "train", 1)
+
+
+def test_processes_paint_what_one_process_paints(tmp_path):
+    scenes = Scenes(4, seed=1, size=(16, 16))
+    for folder, processes in (("one", 1), ("two", 2)):
+        synthetic.write(scenes, tmp_path / folder, "train", 3, processes)
+    for path in (tmp_path / "one").glob("*.*"):
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
 def test_numbers_out_of_range_are_refused():
