@@ -22,6 +22,9 @@ A split must have the pictures it was published with, 2975, 500 and 1525;
 --no-check_split_sizes accepts a part of the data set. A picture that cannot be used is
 left out and named. The exit code is 0 without any, 3 with some, and 1 if the build
 stopped, such as at more than --max_rejected of them.
+
+A picture or annotation PNG that was changed under the same name is not noticed when its
+shard is finished: delete the shard, and it is made again.
 """
 
 import argparse

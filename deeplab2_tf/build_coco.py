@@ -16,6 +16,9 @@ A picture that cannot be used (damaged, no annotation, areas or categories that 
 fit) is left out and named. The exit code is 0 without any, 3 with some, and 1 if the
 build stopped: COCO is clean, so that more than one in a thousand (--max_rejected) means
 that something else is wrong.
+
+A picture or annotation PNG that was changed under the same name is not noticed when its
+shard is finished: delete the shard, and it is made again.
 """
 
 import pathlib

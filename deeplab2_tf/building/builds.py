@@ -9,7 +9,8 @@ Into the folder go, beside the shards,
 
 A killed build goes on where it stopped: a shard that is finished and still has its
 SHA-256 is kept, any other is made again. Equal inputs and settings give equal bytes,
-whatever the number of processes.
+whatever the number of processes. Inputs that changed under the same name are not
+noticed: reading them all again would be half of the work.
 """
 
 import contextlib
