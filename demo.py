@@ -31,7 +31,7 @@ from egic import codec, pretraining, pretraining_config, stage1
 from egic.config import PRESETS
 from egic.discriminators import build
 from egic.pretraining_config import PretrainingConfig
-from hific import training
+from hific import loop
 from hific.evaluation.baselines import BASELINES, at_matched_bits
 from hific.evaluation.metrics import bits_per_pixel, psnr
 from hific.evaluation.pictures import side_by_side
@@ -61,7 +61,7 @@ def main(argv):
     try:
         critic, config = _pretrain_critic(_SEGMENTATION_STEPS.value)
         _train_model(out / "model", _STEPS.value)
-    except training.Interrupted:
+    except loop.Interrupted:
         sys.exit(f"Interrupted; {out} is as it was.")
     _segment(critic, config, out)
     image = getattr(skimage.data, _HELD_OUT)()

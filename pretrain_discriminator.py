@@ -26,7 +26,7 @@ import hific.config
 from deeplab2_tf.errors import DataError
 from egic import labelled_flags, pretraining
 from egic.pretraining_config import KINDS, PretrainingConfig
-from hific import overrides, training
+from hific import loop, overrides
 from hific.guards import NonFiniteTraining
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -63,9 +63,9 @@ def main(argv):
         raise app.UsageError(str(error)) from error
     try:
         pretraining.train(config, source, workdir, _settings(), validation)
-    except training.Interrupted as interrupted:
+    except loop.Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
-        sys.exit(training.EXIT_INTERRUPTED)
+        sys.exit(loop.EXIT_INTERRUPTED)
     except (NonFiniteTraining, DataError) as error:
         sys.exit(f"pretrain_discriminator.py: {error}")
 

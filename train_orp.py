@@ -24,7 +24,7 @@ from ml_collections import config_flags
 import hific.config
 from egic import orp
 from egic.orp_config import KINDS, OrpConfig, get_config
-from hific import overrides, training
+from hific import loop, overrides
 from hific.errors import CodecError
 from hific.guards import NonFiniteTraining
 from hific.pictures import find_pictures
@@ -76,9 +76,9 @@ def main(argv):
         raise app.UsageError(str(error)) from error
     try:
         orp.train(config, model, pictures, workdir, _settings())
-    except training.Interrupted as interrupted:
+    except loop.Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
-        sys.exit(training.EXIT_INTERRUPTED)
+        sys.exit(loop.EXIT_INTERRUPTED)
     except NonFiniteTraining as error:
         sys.exit(f"train_orp.py: {error}")
     except CodecError as error:

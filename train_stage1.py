@@ -21,7 +21,7 @@ from ml_collections import config_flags
 import hific.config
 from egic import stage1
 from egic.config import KINDS
-from hific import lpips, overrides, training
+from hific import loop, lpips, overrides
 from hific.errors import CodecError
 from hific.guards import NonFiniteTraining
 from hific.pictures import find_pictures
@@ -82,9 +82,9 @@ def main(argv):
         raise app.UsageError(str(error)) from error
     try:
         stage1.train(config, pictures, workdir, _settings(), _load_lpips(config))
-    except training.Interrupted as interrupted:
+    except loop.Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
-        sys.exit(training.EXIT_INTERRUPTED)
+        sys.exit(loop.EXIT_INTERRUPTED)
     except NonFiniteTraining as error:
         sys.exit(f"train_stage1.py: {error}")
     except CodecError as error:

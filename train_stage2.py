@@ -33,7 +33,7 @@ import hific.config
 from deeplab2_tf.errors import DataError
 from egic import hific_stage2, labelled_flags, stage2, systems
 from egic.stage2_config import STRATEGIES, Stage2Config
-from hific import lpips, overrides, training
+from hific import loop, lpips, overrides
 from hific.config import HificConfig
 from hific.errors import CodecError
 from hific.guards import NonFiniteTraining
@@ -104,9 +104,9 @@ def main(argv):
         raise app.UsageError(str(error)) from error
     try:
         train()
-    except training.Interrupted as interrupted:
+    except loop.Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
-        sys.exit(training.EXIT_INTERRUPTED)
+        sys.exit(loop.EXIT_INTERRUPTED)
     except (NonFiniteTraining, DataError) as error:
         sys.exit(f"train_stage2.py: {error}")
     except CodecError as error:

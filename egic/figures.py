@@ -13,8 +13,9 @@ from deeplab2_tf.pictures import coloured
 from egic.labelmix import mix
 from egic.stage2_config import Stage2Config
 from egic.systems import Judged, Labelled, judge, labelmix_seed
+from hific.loop import Occasion
 from hific.reports import Report
-from hific.training import Occasion, deal
+from hific.training import deal
 
 TITLE = (
     "original | reconstruction | mixed | mask | weights | labels | D(original) | "

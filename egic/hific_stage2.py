@@ -11,7 +11,7 @@ from typing import Any
 from egic import stage2
 from egic.codec import build_model
 from egic.stage2 import POLICIES, Settings
-from hific import checkpoints, config_checks, systems, training
+from hific import checkpoints, config_checks, loop, systems, training
 from hific.averages import Average
 from hific.codec import CodecModel
 from hific.config import HificConfig
@@ -103,8 +103,8 @@ def train(
         lpips: Needed where the config weighs it.
 
     Raises:
-        hific.training.Interrupted: SIGTERM or SIGINT came; the state was saved.
-        hific.guards.NonFiniteTraining: See `hific.training.fit`.
+        hific.loop.Interrupted: SIGTERM or SIGINT came; the state was saved.
+        hific.guards.NonFiniteTraining: See `hific.loop.fit`.
     """
     config, model = start.config, start.model
     players = systems.stage2(model, start.critic, config, lpips, settings.seed)
@@ -120,7 +120,7 @@ def train(
     if next(checkpoints.valid_checkpoints(workdir), None) is None:
         print(start.said, flush=True)
     decay = config.optimizer.ema_decay
-    training.fit(
+    loop.fit(
         players,
         lambda step: batches_from(start_step=step),
         workdir,

@@ -19,16 +19,17 @@ import tensorflow as tf
 import egic.config
 from egic.codec import build_model
 from egic.orp_config import OrpConfig
-from hific import checkpoints, config_checks, run_directory, training
+from hific import checkpoints, config_checks, loop, run_directory
 from hific.averages import Average
 from hific.codec import CodecModel
 from hific.crops import TrainingCrops
+from hific.loop import Occasion
 from hific.losses import mse_255
 from hific.objectives import Terms, psnr
 from hific.pictures import Pictures
 from hific.reports import Report
 from hific.schedules import make_optimizer
-from hific.training import Group, Occasion, Player
+from hific.training import Group, Player
 
 _LOG = logging.getLogger("absl")
 
@@ -136,7 +137,7 @@ def train(
         settings: See there.
 
     Raises:
-        hific.training.Interrupted: SIGTERM or SIGINT came; the state was saved.
+        hific.loop.Interrupted: SIGTERM or SIGINT came; the state was saved.
     """
 
     def batches_from(step: int) -> TrainingCrops:
@@ -151,7 +152,7 @@ def train(
         )
 
     decay = config.optimizer.ema_decay
-    training.fit(
+    loop.fit(
         players(model, config),
         batches_from,
         workdir,

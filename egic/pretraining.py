@@ -18,7 +18,7 @@ from deeplab2_tf.sources import Source
 from egic import systems
 from egic.discriminators import build
 from egic.pretraining_config import PretrainingConfig
-from hific import checkpoints, run_directory, training
+from hific import checkpoints, loop, run_directory, training
 from hific.reports import Report
 from hific.weight_norms import calibrate
 
@@ -149,7 +149,7 @@ def train(
 
     Raises:
         deeplab2_tf.errors.DataError: Too many pictures cannot be used.
-        hific.training.Interrupted: SIGTERM or SIGINT came; the state was saved.
+        hific.loop.Interrupted: SIGTERM or SIGINT came; the state was saved.
     """
     training.set_seeds(settings.seed)
     critic = build.build(config.discriminator, source.label_set.num_outputs)
@@ -169,7 +169,7 @@ def train(
     occasions = [shown_predictions(critic, source.label_set, settings.images_every)]
     if validation is not None:
         occasions.append(validated(critic, validation, config, settings.validate_every))
-    training.fit(
+    loop.fit(
         systems.pretraining(critic, config, source.label_set),
         batches_from,
         workdir,
@@ -191,7 +191,7 @@ def _start_from_data(critic: Any, batches: LabelledBatches) -> None:
 
 def shown_predictions(
     critic: Any, label_set: LabelSet, every: int, count: int = 4
-) -> training.Occasion:
+) -> loop.Occasion:
     """Training crops, their labels and what the network takes them for, in colours.
 
     Void pixels and those taken for "fake" are black.
@@ -207,12 +207,12 @@ def shown_predictions(
         panels = [image, *(pictures.coloured(map_, label_set) for map_ in maps)]
         report.images(step, "image | labels | prediction", panels)
 
-    return training.Occasion(every, look)
+    return loop.Occasion(every, look)
 
 
 def validated(
     critic: Any, source: Source, config: PretrainingConfig, every: int
-) -> training.Occasion:
+) -> loop.Occasion:
     """Mean IoU and pixel accuracy over a validation set, beside the majority class's.
 
     "mean_iou" is DeepLab2's; where void is one of the logits (COCO), it counts as a
@@ -240,4 +240,4 @@ def validated(
             },
         )
 
-    return training.Occasion(every, look)
+    return loop.Occasion(every, look)

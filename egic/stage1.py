@@ -11,7 +11,7 @@ from typing import Any
 from egic import closed_form
 from egic.codec import build_model
 from egic.config import EgicConfig
-from hific import checkpoints, config_checks, run_directory, systems, training
+from hific import checkpoints, config_checks, loop, run_directory, systems, training
 from hific.averages import Average
 from hific.crops import TrainingCrops
 from hific.pictures import Pictures
@@ -94,7 +94,7 @@ def train(
 
     Raises:
         ValueError: The closed-form start was asked for a codec that has none.
-        hific.training.Interrupted: SIGTERM or SIGINT came; the state was saved.
+        hific.loop.Interrupted: SIGTERM or SIGINT came; the state was saved.
     """
     training.set_seeds(settings.seed)
     model = build_model(config, settings.precision, settings.seed)
@@ -111,7 +111,7 @@ def train(
     if fresh and settings.init == "klt":
         _start_in_closed_form(model, pictures, config, settings.seed)
     decay = config.optimizer.ema_decay
-    training.fit(
+    loop.fit(
         systems.stage1(model, config, lpips, settings.seed),
         lambda step: batches_from(start_step=step),
         workdir,

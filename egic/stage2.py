@@ -21,7 +21,7 @@ from egic.codec import build_model
 from egic.discriminators import build
 from egic.labelmix import SCOPES
 from egic.stage2_config import Stage2Config
-from hific import checkpoints, run_directory, training
+from hific import checkpoints, loop, run_directory, training
 from hific.averages import Average
 from hific.choices import choose
 from hific.codec import LATENT_STRIDE, CodecModel
@@ -231,8 +231,8 @@ def train(
 
     Raises:
         deeplab2_tf.errors.DataError: Too many pictures cannot be used.
-        hific.training.Interrupted: SIGTERM or SIGINT came; the state was saved.
-        hific.guards.NonFiniteTraining: See `hific.training.fit`.
+        hific.loop.Interrupted: SIGTERM or SIGINT came; the state was saved.
+        hific.guards.NonFiniteTraining: See `hific.loop.fit`.
     """
     config, model, critic = start.config, start.model, start.critic
 
@@ -253,7 +253,7 @@ def train(
     shown = figures.judged_pictures(
         model, critic, config, start.label_set, settings.images_every, settings.seed
     )
-    training.fit(
+    loop.fit(
         systems.stage2(model, critic, config, start.label_set, lpips, settings.seed),
         batches_from,
         workdir,

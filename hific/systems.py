@@ -10,12 +10,13 @@ from typing import Any
 import tensorflow as tf
 
 from hific.choices import choose
+from hific.loop import Occasion
 from hific.losses import ADVERSARIAL_LOSSES, mse_255
 from hific.objectives import Terms, psnr
 from hific.rate_control import rate_term
 from hific.reports import Report
 from hific.schedules import make_optimizer
-from hific.training import Group, Occasion, Player
+from hific.training import Group, Player
 
 Lpips = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Critic = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]

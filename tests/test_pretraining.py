@@ -23,7 +23,7 @@ from egic.pretraining_config import (
     PretrainingConfig,
 )
 from hific import config as hific_config
-from hific import training
+from hific import loop, training
 from hific.names import named_variables
 
 LABELS = labels.load("camvid")
@@ -143,7 +143,7 @@ def test_a_resumed_run_equals_one_that_never_stopped(tmp_path, norm):
     config.discriminator.oasis.norm = norm
     run(tmp_path / "a", config)
     pretraining.record(config, tmp_path / "b", Bars())
-    with pytest.raises(training.Interrupted, match="step 2 of 4"):
+    with pytest.raises(loop.Interrupted, match="step 2 of 4"):
         pretraining.train(config, Bars(), tmp_path / "b", SETTINGS, Terminates())
     run(tmp_path / "b", config)
     nets = [build.load_pretrained(tmp_path / name)[0] for name in "ab"]

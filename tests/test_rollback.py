@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hific import training
+from hific import loop, training
 from hific.averages import Average
 from hific.guards import Guard, NonFiniteTraining, roll_back
 from hific.objectives import Terms
@@ -52,7 +52,7 @@ def run(workdir, steps, bad, dies_at=None):
         [training.Group([model.value], optimizer)],
     )
     average = Average(model, 0.9)
-    training.fit(
+    loop.fit(
         [player],
         lambda step: Numbers(step, bad, dies_at),
         workdir,
@@ -108,7 +108,7 @@ def test_without_a_checkpoint_there_is_nowhere_to_go_back_to(tmp_path):
 @pytest.mark.parametrize("dies_at", [26, 29, 33, 34])
 def test_a_resumed_run_rolls_back_as_one_that_never_stopped(tmp_path, dies_at):
     straight = run(tmp_path / "a", 50, ten_from(24))
-    with pytest.raises(training.Interrupted):
+    with pytest.raises(loop.Interrupted):
         run(tmp_path / "b", 50, ten_from(24), dies_at)
     assert run(tmp_path / "b", 50, ten_from(24)) == straight
 

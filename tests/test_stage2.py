@@ -14,7 +14,7 @@ from egic import codec, figures, stage2
 from egic.discriminators import build
 from egic.pretraining_config import DiscriminatorConfig, OasisConfig
 from egic.stage2_config import AdamConfig, GeneratorWeights, Stage2Config
-from hific import checkpoints, tables, training
+from hific import checkpoints, loop, tables
 from hific.names import named_variables
 from tests.stage_runs import CODECS, DATA, codec_run, discriminator_run
 from tests.toy_codec import CHANNELS, ToyCodec, ToyConfig
@@ -155,9 +155,9 @@ def test_a_resumed_run_equals_one_that_never_stopped(runs, tmp_path, monkeypatch
     config = tiny(steps=4)
     straight = state(run(runs, tmp_path / "a", config))
     with monkeypatch.context() as patch:
-        stops = training.Occasion(2, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        stops = loop.Occasion(2, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         patch.setattr(figures, "judged_pictures", lambda *_: stops)
-        with pytest.raises(training.Interrupted, match="step 2 of 4"):
+        with pytest.raises(loop.Interrupted, match="step 2 of 4"):
             run(runs, tmp_path / "b", config)
     resumed = state(run(runs, tmp_path / "b", config))
     assert straight.keys() == resumed.keys()

@@ -11,7 +11,7 @@ from absl.testing import flagsaver
 
 import train_stage1
 from egic import stage1
-from hific import lpips_weights, training
+from hific import loop, lpips_weights
 from hific.images import write_png
 from tests import toy_codec
 
@@ -117,9 +117,9 @@ def test_an_interrupted_run_exits_with_the_code_that_asks_for_a_restart(
     arguments, monkeypatch, capsys
 ):
     def interrupted(*_, **__):
-        raise training.Interrupted("Interrupted and saved at step 1 of 2.")
+        raise loop.Interrupted("Interrupted and saved at step 1 of 2.")
 
-    monkeypatch.setattr(training, "fit", interrupted)
+    monkeypatch.setattr(loop, "fit", interrupted)
     with pytest.raises(SystemExit) as exit_:
         run(arguments)
     assert exit_.value.code == 75

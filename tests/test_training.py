@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hific import systems, training
+from hific import loop, systems, training
 from hific.averages import Average
 from hific.checkpoints import load_weights
 from hific.config import DataConfig, OptimizerConfig, RateConfig
@@ -106,7 +106,7 @@ def run(workdir, steps, seed=0, more=(), **options):
     model = ToyCodec()
     players = systems.stage1(model, config, seed=seed)
     average = Average(model, 0.9)
-    training.fit(
+    loop.fit(
         players,
         lambda step: TrainingCrops(ToyPictures(), 2, config.data, seed, step),
         workdir,
@@ -164,8 +164,8 @@ def test_sigterm_saves_and_the_run_continues_from_there(tmp_path):
 
     model = ToyCodec()
     config = ToyConfig(data=DataConfig(crop=32))
-    with pytest.raises(training.Interrupted, match="step 2 of 9"):
-        training.fit(
+    with pytest.raises(loop.Interrupted, match="step 2 of 9"):
+        loop.fit(
             systems.stage1(model, config),
             lambda step: Deadly(ToyPictures(), 2, config.data, 0, step),
             tmp_path,
@@ -186,7 +186,7 @@ def test_a_step_is_traced_once(tmp_path):
 
     model = Traced()
     config = ToyConfig(data=DataConfig(crop=32))
-    training.fit(
+    loop.fit(
         systems.stage1(model, config),
         lambda step: TrainingCrops(ToyPictures(), 2, config.data, 0, step),
         tmp_path,
@@ -203,7 +203,7 @@ def test_occasions_come_at_their_interval_and_at_the_end(tmp_path):
         seen.append((step, batch.shape))
         report.measured(step, {"score": float("nan") if step == 2 else 0.5 * step})
 
-    run(tmp_path, 5, more=[training.Occasion(2, look)])
+    run(tmp_path, 5, more=[loop.Occasion(2, look)])
     assert seen == [(step, (2, 32, 32, 3)) for step in (2, 4, 5)]
     lines = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
     scores = {line["step"]: line["score"] for line in lines if "score" in line}
@@ -214,8 +214,8 @@ def test_a_signal_during_an_occasion_saves_the_step_it_came_in(tmp_path):
     def look(report, step, batch):
         os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(training.Interrupted, match="saved at step 2 of 6"):
-        run(tmp_path, 6, more=[training.Occasion(2, look)], checkpoint_every=100)
+    with pytest.raises(loop.Interrupted, match="saved at step 2 of 6"):
+        run(tmp_path, 6, more=[loop.Occasion(2, look)], checkpoint_every=100)
     assert (tmp_path / "checkpoints" / "ckpt-2.ok").exists()
 
 
@@ -228,13 +228,13 @@ def test_a_signal_does_not_wait_for_a_look(tmp_path):
     seen = []
     config = ToyConfig(rate=RateConfig(weight=0.1), data=DataConfig(crop=32))
     model = ToyCodec()
-    with pytest.raises(training.Interrupted, match="saved at step 1 of 3"):
-        training.fit(
+    with pytest.raises(loop.Interrupted, match="saved at step 1 of 3"):
+        loop.fit(
             systems.stage1(model, config),
             lambda step: Deadly(ToyPictures(), 2, config.data, 0, step),
             tmp_path,
             steps=3,
             modules={"model": model},
-            occasions=[training.Occasion(1, lambda *_: seen.append(1))],
+            occasions=[loop.Occasion(1, lambda *_: seen.append(1))],
         )
     assert not seen

@@ -1,0 +1,205 @@
+"""The loop around the training step: data in, logs and checkpoints out.
+
+It knows nothing of what is trained. Whatever is looked at on the way is an `Occasion`.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from hific.averages import Average
+from hific.checkpoints import Checkpoints
+from hific.guards import Guard, roll_back
+from hific.reports import Report
+from hific.signals import Signals
+from hific.training import Player, deal, make_train_step
+
+EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: a supervisor should start the run again.
+
+
+class Batches(Protocol):
+    """An endless iterator that can be stopped.
+
+    Attributes:
+        bad: Name and reason of every picture that could not be used so far.
+    """
+
+    @property
+    def bad(self) -> Sequence[str]: ...
+
+    def __next__(self) -> Any: ...
+
+    def close(self) -> None: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Occasion:
+    """Something to look at while a run goes on: images, a validation score.
+
+    Attributes:
+        every: Steps between two looks; the last step is one too.
+        look: (report, step, batch) -> None; `batch` is the one just trained on, and the
+            report takes what there is to say.
+    """
+
+    every: int
+    look: Callable[[Report, int, Any], None]
+
+
+class Interrupted(Exception):
+    """SIGTERM or SIGINT arrived; the run was saved and can be resumed."""
+
+
+def fit(
+    players: Sequence[Player],
+    batches_from: Callable[[int], Batches],
+    workdir: pathlib.Path,
+    *,
+    steps: int,
+    modules: Mapping[str, tf.Module],
+    average: Average | None = None,
+    occasions: Sequence[Occasion] = (),
+    log_every: int = 50,
+    checkpoint_every: int = 1000,
+) -> int:
+    """Trains until `steps` rounds are done, counting those of earlier runs.
+
+    Continues from the newest valid checkpoint in `workdir`, with the same result, bit
+    for bit, as if the run had never stopped.
+
+    Args:
+        players: In the order they move.
+        batches_from: Maps a step to batches from there on; each is dealt among the
+            players (see `deal`).
+        workdir: Gets checkpoints/, logs/ and metrics.jsonl.
+        steps: Rounds in all.
+        modules: Name -> networks, all of whose variables are saved; the codec is
+            called "model".
+        average: Averaged weights, saved beside.
+        occasions: What else is looked at, and how often.
+        log_every, checkpoint_every: In steps. The last step is always logged and saved.
+
+    Returns:
+        Completed rounds.
+
+    Raises:
+        Interrupted: SIGTERM or SIGINT came; the state was saved.
+        NonFiniteTraining: Going back three times did not help, or nothing was saved.
+    """
+    step = tf.Variable(0, trainable=False, dtype=tf.int64)
+    guard = Guard()
+    round_ = make_train_step(players, average, guard)
+    kept = {"average": average} if average is not None else {}
+    state = {"guard": guard, "optimizers": _optimizers(players), **modules, **kept}
+    checkpoints = Checkpoints(workdir, step=step, **state)
+    checkpoints.restore()
+    if int(step) >= steps:
+        print(f"{workdir} is done: {int(step)} of {steps} steps.", flush=True)
+        return int(step)
+    with (
+        contextlib.closing(batches_from(int(step))) as batches,
+        Report(workdir, int(step), steps) as report,
+        Signals() as signals,
+    ):
+        saved = int(step)
+        progress = _Progress(players, round_, step, batches)
+        while progress.done < steps and not signals.received:
+            progress.advance()
+            if progress.is_due(log_every, steps) or signals.received:
+                bad = {"data/bad_pictures": float(len(batches.bad))}
+                numbers = progress.take_metrics() | _rates(players) | bad
+                report.metrics(progress.done, numbers)
+                report.counts(skipped=int(guard.skipped))
+            # Not when interrupted: a run that never stops looks at fixed steps only.
+            if progress.is_due(log_every, steps) and guard.stuck():
+                back = roll_back(guard, checkpoints, step, checkpoint_every)
+                report.say(
+                    f"Step {progress.done} goes on with the weights of step {back}."
+                )
+            if progress.is_due(checkpoint_every, steps):
+                checkpoints.save(progress.done)
+                saved = progress.done
+            for occasion in occasions:  # A look may take long; a signal does not wait.
+                if progress.is_due(occasion.every, steps) and not signals.received:
+                    occasion.look(report, progress.done, progress.batch)
+        if saved < progress.done:
+            checkpoints.save(progress.done)
+    if progress.done < steps:
+        raise Interrupted(f"Interrupted and saved at step {progress.done} of {steps}.")
+    return progress.done
+
+
+class _Progress:
+    """Steps with one call each; metrics stay where they were computed until asked."""
+
+    def __init__(self, players, round_, step: tf.Variable, batches: Batches):
+        self.done = int(step)
+        self.batch: Any = None
+        self._batches = batches
+        self._step = step
+        self._players = players
+        self._round = round_
+        self._names: list[str] = []
+        self._window: list[tf.Tensor] = []
+        self._compiled: Callable | None = None
+
+    def is_due(self, every: int, last: int) -> bool:
+        """Whether what happens every so many steps, and at the last, happens now."""
+        return self.done == last or self.done % every == 0
+
+    def advance(self) -> None:
+        self.batch = next(self._batches)
+        if self._compiled is None:
+            self._compiled = self._compile()
+        self._window.append(self._compiled(self.batch))
+        self.done += 1
+
+    def _compile(self) -> Callable:
+        signature = tf.nest.map_structure(
+            lambda part: tf.TensorSpec(part.shape, part.dtype), self.batch
+        )
+
+        @tf.function(input_signature=[signature], autograph=False)
+        def compiled(batch):
+            metrics = self._round(deal(batch, len(self._players)), self._step.value())
+            self._step.assign_add(1)
+            self._names[:] = metrics
+            return tf.stack(list(metrics.values()))
+
+        return compiled
+
+    def take_metrics(self) -> dict[str, float]:
+        """Means since the last call, over the finite values of each metric."""
+        values = np.stack([row.numpy() for row in self._window]).astype(np.float64)
+        self._window.clear()
+        finite = np.isfinite(values)
+        count = finite.sum(axis=0)
+        total = np.where(finite, values, 0.0).sum(axis=0)
+        means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        return dict(zip(self._names, means.tolist(), strict=True))
+
+
+def _optimizers(players: Sequence[Player]) -> dict[str, tf.keras.optimizers.Optimizer]:
+    """Name -> optimizer of every group of every player."""
+    return {
+        f"{player.name}-{i}": group.optimizer
+        for player in players
+        for i, group in enumerate(player.groups)
+    }
+
+
+def _rates(players: Sequence[Player]) -> dict[str, float]:
+    """Learning rates of the last step, by player and group."""
+    rates = {}
+    for player in players:
+        for group in player.groups:
+            rate = group.optimizer.learning_rate
+            if callable(rate):
+                rate = rate(tf.maximum(group.optimizer.iterations - 1, 0))
+            rates[f"{player.name}/learning_rate/{group.name}"] = float(rate)
+    return rates
