@@ -24,8 +24,8 @@ class _File(NamedTuple):
 
     Attributes:
         offsets, lengths: [N] int64, bytes, of the records without their frames.
-        size: Bytes of the file.
-        lost: Bytes of it, the last ones, that cannot be read.
+        size: Bytes of the file, or those it had when it was built, if more.
+        lost: Bytes of these, the last ones, that cannot be read.
         problem: What cut the file short; empty for nothing.
     """
 
@@ -81,9 +81,12 @@ class RecordFiles:
         if isinstance(patterns, str | os.PathLike):
             patterns = [str(patterns)]
         self.paths = _find(patterns)
+        built: dict[pathlib.Path, int] = {}
         for folder in sorted({path.parent for path in self.paths}):
             manifest.check_label_set(folder, label_set)
-        files = [_scan(path) for path in self.paths]
+            sizes = manifest.sizes(folder)
+            built |= {folder / name: size for name, size in sizes.items()}
+        files = [_scan(path, built.get(path, 0)) for path in self.paths]
         self.problems = tuple(one.problem for one in files if one.problem)
         counts = [len(one.offsets) for one in files]
         self._starts = np.cumsum([0, *counts])
@@ -173,8 +176,14 @@ def _find(patterns: Sequence[str]) -> tuple[pathlib.Path, ...]:
     return tuple(sorted(found))
 
 
-def _scan(path: pathlib.Path) -> _File:
-    """Walks over the frames of a file, reading only their headers."""
+def _scan(path: pathlib.Path, built: int) -> _File:
+    """Walks over the frames of a file, reading only their headers.
+
+    Args:
+        path: The file.
+        built: Its bytes by the manifest, 0 where that is not known. Without, a file
+            that ends between two records looks whole.
+    """
     offsets: list[int] = []
     lengths: list[int] = []
     problem, lost = "", 0
@@ -196,8 +205,18 @@ def _scan(path: pathlib.Path) -> _File:
             offsets.append(position + header)
             lengths.append(length)
             position += header + length + shards.FOOTER.size
+    if built > size:
+        lost += built - size
+        problem = problem or (
+            f"{path}: {size} of the {built} bytes that it had when it was built; the "
+            f"{len(offsets)} records in it are used."
+        )
     return _File(
-        np.array(offsets, np.int64), np.array(lengths, np.int64), size, lost, problem
+        np.array(offsets, np.int64),
+        np.array(lengths, np.int64),
+        max(size, built),
+        lost,
+        problem,
     )
 
 

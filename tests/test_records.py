@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from deeplab2_tf import examples, labels, shards
+from deeplab2_tf import examples, labels, shards, synthetic
 from deeplab2_tf.building import manifest
 from deeplab2_tf.errors import DataError
 from deeplab2_tf.records import RecordFiles
@@ -16,6 +16,7 @@ COCO = labels.load("coco_panoptic")
 CITYSCAPES = labels.load("cityscapes_panoptic")
 IMAGE = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
 PANOPTIC = np.array([[257, 0, 29952], [20481, 257, 258]])
+SMALL = ["--height=32", "--width=32"]
 
 
 def png(image=IMAGE) -> bytes:
@@ -111,6 +112,23 @@ def test_more_lost_bytes_than_the_share_are_refused_with_files_and_bytes(tmp_pat
         RecordFiles(pattern, COCO)
     assert f"{path}: cut off in a record at byte {frame}" in str(caught.value)
     assert "Copy or build these files again" in str(caught.value)
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_file_cut_between_two_records_is_short_of_its_manifest(tmp_path, left):
+    synthetic.main([f"--out_dir={tmp_path}", "--count=4", "--num_shards=2"] + SMALL)
+    label_set = labels.load("synthetic")
+    pattern = str(tmp_path / "*.tfrecord")
+    assert len(RecordFiles(pattern, label_set)) == 4
+    (path, *_) = sorted(tmp_path.glob("*.tfrecord"))
+    whole = path.read_bytes()
+    first = 12 + int.from_bytes(whole[:8], "little") + 4
+    path.write_bytes(whole[: left * first])
+    files = RecordFiles(pattern, label_set, max_lost=1.0)
+    assert len(files) == 2 + left
+    assert f"{left * first} of the {len(whole)} bytes" in files.problems[0]
+    with pytest.raises(ValueError, match=r"more than max_lost \(=0.001\)"):
+        RecordFiles(pattern, label_set)
 
 
 def test_at_most_ten_damaged_files_are_named(tmp_path):

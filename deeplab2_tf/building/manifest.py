@@ -56,6 +56,22 @@ def check_label_set(folder: pathlib.Path, label_set: LabelSet) -> None:
         )
 
 
+def sizes(folder: pathlib.Path) -> dict[str, int]:
+    """Name of a shard -> its bytes when it was built; empty without a manifest.
+
+    Raises:
+        ValueError: The manifest is damaged.
+    """
+    path = folder / "manifest.json"
+    found = _read(path)
+    if not _is_ours(found):
+        return {}
+    with damage.named(path, _REMEDY):
+        splits = found.get("splits", {}).values()
+        shards = [one for split in splits for one in split["shards"]]
+        return {one["file"]: int(one["bytes"]) for one in shards}
+
+
 def read_splits(out_dir: pathlib.Path) -> dict[str, Any]:
     """Name of a split -> what manifest.json says about it; empty without a file.
 
