@@ -147,7 +147,7 @@ def test_a_share_of_lost_bytes_out_of_range_is_refused(tmp_path):
 
 
 def write_manifest(folder, label_set):
-    manifest.write_manifest(folder, label_set, "train", {"records": 1})
+    manifest.write_manifest(folder, label_set, "train", {"records": 1, "shards": []})
 
 
 def test_the_label_set_of_the_manifest_is_the_only_one_accepted(tmp_path):
