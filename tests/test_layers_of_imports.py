@@ -3,6 +3,7 @@
 import ast
 import collections
 import graphlib
+import os
 import pathlib
 import subprocess
 import sys
@@ -169,3 +170,13 @@ def test_what_is_allowed_is_not_reported(tmp_path):
         "tools/convert.py": "import hific.a",
     }
     assert _plant(tmp_path, files) == []
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_tensorflow_is_quiet_whichever_package_comes_first(package):
+    code = f"import os, {package}; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_CPP")}
+    output = subprocess.check_output(
+        [sys.executable, "-c", code], text=True, cwd=ROOT, env=environment
+    )
+    assert output == "3\n"
