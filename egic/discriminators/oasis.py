@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from egic.discriminators.input_range import mapped
 from hific.conditioning import Conditioning
 from hific.layers import LayerMaker, built
 from hific.weight_norms import WeightNormConv2D
@@ -193,9 +194,7 @@ class OasisDiscriminator(tf.keras.layers.Layer):
         self.built = True
 
     def call(self, image, latent=None):
-        low, high = self.input_range
-        image = tf.cast(image, self.variable_dtype)
-        image = low + image * ((high - low) / 255.0)
+        image = mapped(image, self.input_range, self.variable_dtype)
         features = self.trunk(self.conditioning.enter(image, latent))
         logits = self.to_logits(features)
         logits = self.conditioning.leave(logits, features, latent)
