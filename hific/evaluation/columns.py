@@ -1,0 +1,146 @@
+"""What the columns of an evaluation are called, mean, and how they are shown."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        name: Its key in results.csv and summary.json.
+        title: Its heading, without the unit; by default its name.
+        unit: Of its numbers.
+        meaning: A sentence or two for who has not seen it before.
+        better: Which end is the good one, where rows compare at all.
+        form: Format of its numbers.
+    """
+
+    name: str
+    title: str = ""
+    unit: str = ""
+    meaning: str = ""
+    better: Literal["", "higher", "lower"] = ""
+    form: str = ".4g"
+
+    @property
+    def heading(self) -> str:
+        return self.title or self.name.replace("_", " ")
+
+
+_TRUE_PIXELS = "over the true pixels of the picture"
+
+# In the order in which they are shown.
+_KNOWN = (
+    Column("image", "picture", meaning="The picture's file name, without suffix."),
+    Column("codec", "codec", meaning="A model with its setting, or a baseline."),
+    Column("setting", "setting", meaning="What the decoder or encoder was told."),
+    Column("curve", "curve", meaning="Rows of one curve differ in their rate alone."),
+    Column("pictures", "pictures", meaning="How many were measured.", form=",.0f"),
+    Column("width", "width", "px", form=",.0f"),
+    Column("height", "height", "px", form=",.0f"),
+    Column(
+        "bytes",
+        "size",
+        "bytes",
+        "The whole file: header, payload, checksums.",
+        "",
+        ",.0f",
+    ),
+    Column("target_bytes", "limit", "bytes", "What a baseline may use.", "", ",.0f"),
+    Column(
+        "bpp", "bpp", "bit/px", f"Bits of the whole file {_TRUE_PIXELS}.", "", ".4f"
+    ),
+    Column("header_bpp", "header", "bit/px", f"Header {_TRUE_PIXELS}.", "", ".4f"),
+    Column("z_bpp", "z", "bit/px", f"The hyper-latent {_TRUE_PIXELS}.", "", ".4f"),
+    Column("y_bpp", "y", "bit/px", f"The latent {_TRUE_PIXELS}.", "", ".4f"),
+    Column(
+        "padded_bpp",
+        "padded bpp",
+        "bit/px",
+        "The same bits over the pixels that are really coded, both sides rounded up to "
+        "the model's stride; some released code reports this one.",
+        "",
+        ".4f",
+    ),
+    Column(
+        "estimated_bpp",
+        "estimated bpp",
+        "bit/px",
+        "What the probability model gives the rounded latents.",
+        "",
+        ".4f",
+    ),
+    Column("gap_percent", "gap", "%", "File over that estimate.", "", "+.2f"),
+    Column(
+        "payload_gap_percent",
+        "payload gap",
+        "%",
+        "The coder's stream over that estimate, without header and checksums.",
+        "",
+        "+.2f",
+    ),
+    Column(
+        "clipped", "clipped", "", "Symbols moved to the end of their table.", "", ",.0f"
+    ),
+    Column(
+        "psnr",
+        "PSNR",
+        "dB",
+        "On 8-bit RGB, per picture; ∞ where it came back unchanged.",
+        "higher",
+        ".2f",
+    ),
+    Column(
+        "ms_ssim",
+        "MS-SSIM",
+        "",
+        "Five scales, mean over channels; sides of 161 pixels and more.",
+        "higher",
+        ".4f",
+    ),
+    Column(
+        "lpips", "LPIPS", "", "AlexNet, version 0.1, whole picture.", "lower", ".4f"
+    ),
+    Column("dists", "DISTS", "", "VGG16, whole picture.", "lower", ".4f"),
+    Column(
+        "fd_alex",
+        "FD-alex",
+        "",
+        "Fréchet distance of LPIPS-AlexNet features; compares with no published FID.",
+        "lower",
+        ".3f",
+    ),
+    Column("fd_alex_patches", "FD-alex patches", "", "Patches behind it.", "", ",.0f"),
+    Column(
+        "encode_seconds", "encode", "s", "Wall clock, image to bytes.", "lower", ".3f"
+    ),
+    Column(
+        "decode_seconds", "decode", "s", "Wall clock, bytes to image.", "lower", ".3f"
+    ),
+)
+COLUMNS: Mapping[str, Column] = {column.name: column for column in _KNOWN}
+
+
+def of(name: str) -> Column:
+    """Returns the column of a name; one that is not known is shown as it is called."""
+    return COLUMNS.get(name, Column(name))
+
+
+def shown(value: Any, column: Column) -> str:
+    """Returns a value as a reader sees it; – where there is none."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int | float):
+        return str(value)
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if math.isnan(value):
+        return "not a number"
+    whole = isinstance(value, int) and column.form == Column.form
+    return format(value, "," if whole else column.form).replace("-", "−")
