@@ -65,10 +65,13 @@ class Report:
 
     Attributes:
         ideal_bits: What the symbols cost by the stored tables, before the range coder.
+        ideal_z_bits: Those of z among them. z comes first in the stream, but where it
+            ends and y begins lies within a byte.
         clipped: Symbols that were outside of their table and moved to its end.
     """
 
     ideal_bits: float
+    ideal_z_bits: float
     clipped: int
 
 
@@ -129,7 +132,8 @@ class Codec:
         with within_memory(height, width):
             stream, coded = self._coder.encode(self.latents(image))
         packet = bitstream.Packet(self.model_id, width, height, stream, coded.crc())
-        report = Report(self._coder.ideal_bits(coded), coded.clipped)
+        ideal = self._coder.ideal_bits(coded)
+        report = Report(ideal.z + ideal.y, ideal.z, coded.clipped)
         return bitstream.pack(packet), report
 
     def decompress(self, data: bytes, alpha: Alpha = 1.0) -> np.ndarray:

@@ -49,6 +49,13 @@ class Coded(NamedTuple):
         return value
 
 
+class IdealBits(NamedTuple):
+    """What symbols cost by the stored tables, -log2 of their probabilities."""
+
+    z: float
+    y: float
+
+
 class EntropyCoder:
     """Codes one picture's latents with a prior in float64 and stored tables."""
 
@@ -134,20 +141,20 @@ class EntropyCoder:
         coded = Coded(z_symbols, y_indexes, y_symbols, y_hat, int(clipped))
         return coded, bool(finite)
 
-    def ideal_bits(self, coded: Coded) -> float:
+    def ideal_bits(self, coded: Coded) -> IdealBits:
         """The cost of the symbols by the stored tables, without a coder's rounding."""
+        z_rows = np.broadcast_to(self._z_rows(), coded.z_symbols.shape)
+        return IdealBits(
+            self._cost(z_rows, coded.z_symbols),
+            self._cost(coded.y_indexes, coded.y_symbols),
+        )
+
+    def _cost(self, rows: np.ndarray, symbols: np.ndarray) -> float:
         cdf, length = self._tables.cdf, self._tables.length
         starts = np.concatenate([[0], np.cumsum(length[:-1] + 2)]) + 1
-        z_rows = np.broadcast_to(self._z_rows(), coded.z_symbols.shape)
-        bits = 0.0
-        for rows, symbols in (
-            (z_rows, coded.z_symbols),
-            (coded.y_indexes, coded.y_symbols),
-        ):
-            at = starts[rows] + symbols
-            counts = cdf[at + 1] - cdf[at]
-            bits -= float(np.log2(counts / 2.0**16).sum())
-        return bits
+        at = starts[rows] + symbols
+        counts = cdf[at + 1] - cdf[at]
+        return -float(np.log2(counts / 2.0**16).sum())
 
     def _z_rows(self) -> np.ndarray:
         return entropy.NUM_SCALES + np.arange(self._z_channels, dtype=np.int32)

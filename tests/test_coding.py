@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_compression as tfc
 
 from egic.codec import build_codec, build_model
 from egic.config import PRESETS
@@ -65,7 +66,17 @@ def test_an_independent_decoder_reads_the_stream(coder):
 
 def test_the_stream_weighs_what_its_tables_say(coder):
     stream, coded = coder.encode(latents(coder, 16, 16))
-    assert 8 * len(stream) == pytest.approx(coder.ideal_bits(coded), rel=3e-3, abs=40)
+    ideal = coder.ideal_bits(coded)
+    assert 8 * len(stream) == pytest.approx(ideal.z + ideal.y, rel=3e-3, abs=40)
+
+
+def test_z_weighs_what_a_stream_of_it_alone_does(coder):
+    _, coded = coder.encode(latents(coder, 16, 16))
+    rows = np.broadcast_to(coder._z_rows(), coded.z_symbols.shape)
+    handle = tfc.create_range_encoder([], coder._cdf)
+    handle = tfc.entropy_encode_index(handle, rows.copy(), coded.z_symbols)
+    alone = len(tfc.entropy_encode_finalize(handle).numpy())
+    assert 8 * alone == pytest.approx(coder.ideal_bits(coded).z, rel=3e-3, abs=40)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
