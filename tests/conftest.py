@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import sys
+import types
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -26,6 +27,18 @@ def _same_seeds_for_every_test():
     tf = sys.modules.get("tensorflow")  # Tests that need none do not pay for it.
     if tf is not None:
         tf.random.set_seed(0)
+
+
+@pytest.fixture
+def clean_fid(monkeypatch):
+    """Returns the module `cleanfid.fid`, which needs torch, if it is installed.
+
+    It imports torchvision for what is not used here, so a torchvision that is absent
+    or does not fit torch is replaced by an empty one.
+    """
+    for name in ("torchvision", "torchvision.transforms"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    return pytest.importorskip("cleanfid.fid", exc_type=ImportError)
 
 
 @pytest.fixture(scope="session")

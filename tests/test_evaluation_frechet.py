@@ -75,6 +75,26 @@ def test_it_is_that_of_the_matrix_root():
     assert frechet_distance(moments(x), moments(y)) == pytest.approx(expected)
 
 
+# Of clean-fid 0.1.35, `cleanfid.fid.frechet_distance` of mean and numpy.cov of X and Y;
+# torch-fidelity 0.4.0, `fid_statistics_to_metric`, has 3.9807573951356794.
+X, Y = samples(60, 16), samples(50, 16, seed=1) + 0.3
+
+
+def test_it_is_the_number_of_clean_fid_and_of_torch_fidelity():
+    distance = frechet_distance(moments(X), moments(Y))
+    assert distance == pytest.approx(3.98075739513569, rel=1e-12)
+    # With singular covariances theirs is of a root that has lost half its digits.
+    few = frechet_distance(moments(X[:10]), moments(Y[:10]))
+    assert few == pytest.approx(12.864445691205173, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_clean_fid_where_it_is_installed_agrees(clean_fid, seed):
+    x, y = samples(40, 8, seed), samples(30, 8, seed + 10) * 1.5 + 0.2
+    theirs = clean_fid.frechet_distance(x.mean(0), np.cov(x.T), y.mean(0), np.cov(y.T))
+    assert frechet_distance(moments(x), moments(y)) == pytest.approx(theirs, rel=1e-9)
+
+
 def test_the_order_of_sets_and_of_samples_does_not_matter():
     x, y = samples(30, 6), samples(20, 6, seed=1) * 3.0
     a, b = moments(x), moments(y)
