@@ -81,6 +81,15 @@ class ModelLoadError(CodecError):
     exit_code = 20
 
 
+class ProgramError(CodecError):
+    """A program that a comparison runs cannot be started, failed, or took too long.
+
+    The text has its command line and the end of what it said.
+    """
+
+    exit_code = 21
+
+
 class UnsupportedAlphaError(ValueError):
     """An alpha that is none, or that the model does not have.
 

@@ -291,6 +291,6 @@ def test_a_codec_between_two_models_is_measured_as_any(tmp_path):
 
 def test_the_script_refuses_an_unknown_baseline(tmp_path):
     _write_pictures(tmp_path)
-    done = _run_script(tmp_path, "--baselines=bpg")
+    done = _run_script(tmp_path, "--baselines=flif")
     assert done.returncode == 1
-    assert "No baseline bpg; there are jpeg" in done.stdout + done.stderr
+    assert "No baseline flif; there are jpeg" in done.stdout + done.stderr

@@ -51,5 +51,5 @@ def test_an_impossible_target_gives_the_smallest_file_and_says_so(image):
 
 
 def test_an_unknown_baseline_is_refused_by_name():
-    with pytest.raises(ValueError, match="No baseline bpg; there are jpeg, jpeg444"):
-        baselines.choose(["jpeg", "bpg"])
+    with pytest.raises(ValueError, match="No baseline flif; there are jpeg, jpeg444"):
+        baselines.choose(["jpeg", "flif"])

@@ -1,58 +1,248 @@
-"""Conventional codecs to compare with, through Pillow, in memory."""
+"""Conventional codecs to compare with: at matched bits, and swept for their curves.
+
+Those here run in memory, through Pillow; `hific.evaluation.external` runs programs.
+"""
 
 import dataclasses
+import importlib
+import importlib.metadata
+import importlib.util
 import io
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from PIL import Image
+import PIL
+from absl import logging
+from PIL import Image, features
+
+from hific.evaluation.external import EXTERNAL
+
+ALL = "all"
 
 
-@dataclasses.dataclass(frozen=True)
-class Baseline:
-    """A codec with one knob.
+class Baseline(Protocol):
+    """A codec with one knob, in memory or as a program.
 
     Attributes:
-        format: Pillow's name of it.
-        qualities: What the knob can be set to, ascending; files grow with it.
-        options: The other settings of Pillow's writer.
+        suffix: Of its files, with the dot.
+        qualities: What the knob can be set to, ascending; files grow with it, though
+            neighbours may trade places by a percent or two.
+        curve: The few of `qualities` that draw its curve, of 0.05 to 1.5 bpp on
+            natural pictures or as far down as the codec goes.
+        version: Of the libraries or programs that make its files.
+        fingerprint: All that decides its files besides the quality, as text.
+        missing: What it lacks on this machine and where to get it, or None.
     """
 
-    format: str
-    qualities: Sequence[float]
-    options: Mapping[str, Any]
+    @property
+    def suffix(self) -> str: ...
+
+    @property
+    def qualities(self) -> Sequence[float]: ...
+
+    @property
+    def curve(self) -> Sequence[float]: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def missing(self) -> str | None: ...
 
     def encode(self, image: np.ndarray, quality: float) -> bytes:
         """[H, W, 3] uint8 -> the whole file."""
+
+    def decode(self, data: bytes, shape: Sequence[int] | None = None) -> np.ndarray:
+        """A whole file -> [H, W, 3] uint8.
+
+        Args:
+            data: The file.
+            shape: (H, W, ...) of the picture. VTM needs it, others do not look.
+        """
+
+
+def _quality(quality: float) -> dict[str, Any]:
+    return {"quality": quality}
+
+
+def _decibels(quality: float) -> dict[str, Any]:
+    return {"quality_mode": "dB", "quality_layers": [quality]}
+
+
+@dataclasses.dataclass(frozen=True)
+class PillowCodec:
+    """A format that Pillow writes. See `Baseline`.
+
+    Attributes:
+        format: Pillow's name of it.
+        library: Pillow's name of the feature that has to be built in, or the module of
+            the plugin if `plugin` names one.
+        options: The other settings of Pillow's writer.
+        plugin: Distribution that adds the format, or empty.
+        knob: Quality -> settings of the writer.
+    """
+
+    format: str
+    suffix: str
+    qualities: Sequence[float]
+    curve: Sequence[float]
+    library: str
+    options: Mapping[str, Any]
+    plugin: str = ""
+    knob: Callable[[float], dict[str, Any]] = _quality
+
+    @property
+    def missing(self) -> str | None:
+        if self.plugin:
+            if importlib.util.find_spec(self.library):
+                return None
+            return f'{self.plugin} is not installed: pip install "egic[report]"'
+        if features.check(self.library):
+            return None
+        return (
+            f"Pillow {PIL.__version__} was built without {self.library}: "
+            'pip install "pillow>=11.3", whose wheels have it'
+        )
+
+    @property
+    def version(self) -> str:
+        if self.plugin:
+            library = f"{self.plugin} {importlib.metadata.version(self.plugin)}"
+        else:
+            library = f"{self.library} {features.version(self.library)}"
+        return f"Pillow {PIL.__version__}, {library}"
+
+    @property
+    def fingerprint(self) -> str:
+        settings = [f"{name}={value}" for name, value in self.options.items()]
+        return ", ".join([self.format, self.version, *settings])
+
+    def encode(self, image: np.ndarray, quality: float) -> bytes:
+        """[H, W, 3] uint8 -> the whole file."""
+        self._load()
         file = io.BytesIO()
-        Image.fromarray(image).save(file, self.format, quality=quality, **self.options)
+        settings = {**self.knob(quality), **self.options}
+        Image.fromarray(image).save(file, self.format, **settings)
         return file.getvalue()
 
-    def decode(self, data: bytes) -> np.ndarray:
+    def decode(self, data: bytes, shape: Sequence[int] | None = None) -> np.ndarray:
         """A whole file -> [H, W, 3] uint8."""
+        self._load()
         with Image.open(io.BytesIO(data), formats=[self.format]) as image:
             return np.asarray(image.convert("RGB"))
 
+    def _load(self) -> None:
+        """Lets the plugin, if it is one, tell Pillow of its format."""
+        if self.missing:
+            raise ValueError(f"{self.format}: {self.missing}.")
+        if self.plugin:
+            importlib.import_module(self.library)
+
+
+def _quantiser(quality: int) -> int:
+    """Returns libavif's quantiser of AV1, 63 to 0."""
+    return ((100 - quality) * 63 + 50) // 100
+
+
+# AV1's quantiser has 64 steps; these are the first qualities to reach each.
+_AVIF_QUALITIES = [0, *(q for q in range(1, 101) if _quantiser(q) != _quantiser(q - 1))]
 
 # Name in --baselines -> codec. `jpeg` halves the colour's resolution and fits its
 # Huffman codes to the picture; `jpeg444` does neither, it is EGIC's baseline. Above 95,
-# JPEG files grow and pictures hardly improve.
+# JPEG files grow and pictures hardly improve. Where threads can be chosen there is one,
+# so that no byte depends on the machine.
 BASELINES: Mapping[str, Baseline] = {
-    "jpeg": Baseline("JPEG", range(96), {"subsampling": "4:2:0", "optimize": True}),
-    "jpeg444": Baseline("JPEG", range(96), {"subsampling": "4:4:4"}),
-    "webp": Baseline("WEBP", [q / 4 for q in range(401)], {"method": 6}),
+    "jpeg": PillowCodec(
+        "JPEG",
+        ".jpg",
+        range(96),
+        (2, 5, 8, 14, 25, 45, 65, 80),
+        "libjpeg_turbo",
+        {"subsampling": "4:2:0", "optimize": True},
+    ),
+    "jpeg444": PillowCodec(
+        "JPEG",
+        ".jpg",
+        range(96),
+        (3, 5, 10, 15, 25, 40, 60, 75),
+        "libjpeg_turbo",
+        {"subsampling": "4:4:4"},
+    ),
+    "webp": PillowCodec(
+        "WEBP",
+        ".webp",
+        [q / 4 for q in range(401)],
+        (0, 4, 12, 25, 45, 65, 80, 90),
+        "webp",
+        {"method": 6},
+    ),
+    "avif": PillowCodec(
+        "AVIF",
+        ".avif",
+        _AVIF_QUALITIES,
+        (0, 8, 16, 27, 38, 49, 65, 79),
+        "avif",
+        {"subsampling": "4:4:4", "speed": 6, "max_threads": 1},
+    ),
+    # 100 would be without loss. Below 18, libjxl halves the resolution.
+    "jxl": PillowCodec(
+        "JXL",
+        ".jxl",
+        [q / 2 for q in range(200)],
+        (0, 6, 12, 20, 35, 55, 75, 88),
+        "pillow_jxl",
+        {"effort": 7, "num_threads": 0},
+        plugin="pillow-jxl-plugin",
+    ),
+    # The quality is the PSNR asked for, dB. A bare codestream: the box around it would
+    # cost 85 bytes.
+    "jp2": PillowCodec(
+        "JPEG2000",
+        ".j2k",
+        [q / 5 for q in range(75, 276)],
+        (22, 25, 27, 29, 32, 35, 38, 41),
+        "jpg_2000",
+        {"irreversible": True, "mct": 1, "no_jp2": True},
+        knob=_decibels,
+    ),
 }
 
 
 def choose(names: Sequence[str]) -> dict[str, Baseline]:
-    """Returns the baselines of these names; ValueError for an unknown one."""
-    unknown = [name for name in names if name not in BASELINES]
+    """Returns the baselines of these names, those skipped whose programs are absent.
+
+    Args:
+        names: Of `BASELINES` and `hific.evaluation.external.EXTERNAL`; "all" stands for
+            every one of both.
+
+    Raises:
+        ValueError: There is no such baseline, or a library that it needs is not
+            installed. A missing program, which pip could not bring, is only logged.
+    """
+    known: dict[str, Baseline] = {**BASELINES, **EXTERNAL}
+    wanted = [name for n in names for name in (known if n == ALL else [n])]
+    unknown = [name for name in wanted if name not in known]
     if unknown:
         raise ValueError(
-            f"No baseline {', '.join(unknown)}; there are {', '.join(BASELINES)}."
+            f"No baseline {', '.join(unknown)}; there are {', '.join(known)}."
         )
-    return {name: BASELINES[name] for name in names}
+    chosen = {}
+    for name in wanted:
+        missing = known[name].missing
+        if missing is None:
+            chosen[name] = known[name]
+            remark = EXTERNAL[name].remark if name in EXTERNAL else None
+            if remark:
+                logging.warning("Baseline %s: %s.", name, remark)
+        elif name in EXTERNAL:
+            logging.warning("Baseline %s is skipped: %s.", name, missing)
+        else:
+            raise ValueError(f"Baseline {name} cannot be run: {missing}.")
+    return chosen
 
 
 class Match(NamedTuple):
@@ -69,7 +259,12 @@ class Match(NamedTuple):
     fits: bool
 
 
-def at_matched_bits(image: np.ndarray, codec: Baseline, target_bytes: int) -> Match:
+def at_matched_bits(
+    image: np.ndarray,
+    codec: Baseline,
+    target_bytes: int,
+    files: dict[float, bytes] | None = None,
+) -> Match:
     """Finds the best picture that costs no more than another codec's.
 
     Bisects the quality. A knob has steps, so the file is usually a little smaller
@@ -79,20 +274,53 @@ def at_matched_bits(image: np.ndarray, codec: Baseline, target_bytes: int) -> Ma
         image: [H, W, 3] uint8.
         codec: Which baseline.
         target_bytes: The largest file allowed, headers included.
+        files: Quality -> file, of this picture and codec: those known already, which
+            are not made again; those made here are added. Hand in the same for several
+            targets, and for `sweep`.
 
     Returns:
         The largest file not above the target; where there is none, the smallest
         file, with `fits` False.
     """
-    low, high = 0, len(codec.qualities) - 1
-    best = codec.encode(image, codec.qualities[low])
-    if len(best) > target_bytes:
-        return Match(best, codec.qualities[low], fits=False)
-    while low < high:  # `low` fits, `high + 1` does not or does not exist.
+    files = {} if files is None else files
+    qualities = codec.qualities
+
+    def fits(i: int) -> bool:
+        return len(_file(image, codec, qualities[i], files)) <= target_bytes
+
+    known = [i for i, quality in enumerate(qualities) if quality in files]
+    low = max((i for i in known if fits(i)), default=0)
+    if not fits(low):
+        return Match(files[qualities[low]], qualities[low], fits=False)
+    # `low` fits, `high + 1` does not or does not exist.
+    high = min((i for i in known if i > low), default=len(qualities)) - 1
+    while low < high:
         middle = (low + high + 1) // 2
-        data = codec.encode(image, codec.qualities[middle])
-        if len(data) <= target_bytes:
-            low, best = middle, data
-        else:
-            high = middle - 1
-    return Match(best, codec.qualities[low], fits=True)
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return Match(files[qualities[low]], qualities[low], fits=True)
+
+
+def sweep(
+    image: np.ndarray,
+    codec: Baseline,
+    qualities: Sequence[float] = (),
+    files: dict[float, bytes] | None = None,
+) -> Iterator[tuple[float, bytes]]:
+    """Yields (quality, file) of a picture, for a curve.
+
+    Args:
+        image: [H, W, 3] uint8.
+        codec: Which baseline.
+        qualities: Of `codec.qualities`; by default `codec.curve`. The same for all
+            pictures, so that a mean over pictures is a point of the curve.
+        files: As in `at_matched_bits`.
+    """
+    files = {} if files is None else files
+    for quality in qualities or codec.curve:
+        yield quality, _file(image, codec, quality, files)
+
+
+def _file(image, codec, quality, files) -> bytes:
+    if quality not in files:
+        files[quality] = codec.encode(image, quality)
+    return files[quality]
