@@ -88,6 +88,7 @@ def test_it_is_the_number_of_clean_fid_and_of_torch_fidelity():
     assert few == pytest.approx(12.864445691205173, rel=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:The `disp` argument:DeprecationWarning")
 @pytest.mark.parametrize("seed", range(3))
 def test_clean_fid_where_it_is_installed_agrees(clean_fid, seed):
     x, y = samples(40, 8, seed), samples(30, 8, seed + 10) * 1.5 + 0.2
