@@ -51,16 +51,14 @@ _KNOWN = (
         ",.0f",
     ),
     Column("target_bytes", "limit", "bytes", "What a baseline may use.", "", ",.0f"),
-    Column(
-        "bpp", "bpp", "bit/px", f"Bits of the whole file {_TRUE_PIXELS}.", "", ".4f"
-    ),
-    Column("header_bpp", "header", "bit/px", f"Header {_TRUE_PIXELS}.", "", ".4f"),
-    Column("z_bpp", "z", "bit/px", f"The hyper-latent {_TRUE_PIXELS}.", "", ".4f"),
-    Column("y_bpp", "y", "bit/px", f"The latent {_TRUE_PIXELS}.", "", ".4f"),
+    Column("bpp", "rate", "bpp", f"Bits of the whole file {_TRUE_PIXELS}.", "", ".4f"),
+    Column("header_bpp", "header", "bpp", f"Header {_TRUE_PIXELS}.", "", ".4f"),
+    Column("z_bpp", "z", "bpp", f"The hyper-latent {_TRUE_PIXELS}.", "", ".4f"),
+    Column("y_bpp", "y", "bpp", f"The latent {_TRUE_PIXELS}.", "", ".4f"),
     Column(
         "padded_bpp",
-        "padded bpp",
-        "bit/px",
+        "padded rate",
+        "bpp",
         "The same bits over the pixels that are really coded, both sides rounded up to "
         "the model's stride; some released code reports this one.",
         "",
@@ -68,8 +66,8 @@ _KNOWN = (
     ),
     Column(
         "estimated_bpp",
-        "estimated bpp",
-        "bit/px",
+        "estimated rate",
+        "bpp",
         "What the probability model gives the rounded latents.",
         "",
         ".4f",

@@ -3,7 +3,7 @@
 import dataclasses
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from hific.evaluation.page import Crop, Exhibit
 
 # A row of results.csv: `image`, `codec`, `bpp`, and the metrics.
 Result = Mapping[str, Any]
+
+ORIGINAL = "original"
 
 _OVERVIEW_SIDE = 192
 _OUTLINE = (255, 0, 0)
@@ -69,12 +71,11 @@ def choose(results: Sequence[Result], judged: str, count: int = 4) -> list[Choic
         range(worst, total), key=lambda rank: (abs(rank - (total - 1) / 2), rank)
     )
     ranks = [*range(worst), *sorted(middle[:count])]
-    by = f"by {columns.of(score).heading} of {judged}"
     return [
         Choice(
             ranked[rank]["image"],
-            f"{'worst' if rank < worst else 'around the median'} {by}: "
-            f"place {rank + 1} of {total}, the worst first",
+            f"{'worst' if rank < worst else 'median'} by {columns.of(score).heading} "
+            f"of {judged} (rank {rank + 1} of {total})",
             score,
         )
         for rank in ranks
@@ -118,37 +119,25 @@ def worst_crop(
 def exhibit(
     choice: Choice,
     results: Sequence[Result],
-    original: np.ndarray,
-    redraw: Callable[[Result], np.ndarray | None],
-    judged: str,
-    side: int = 192,
+    crops: Mapping[str, bytes],
+    overview: bytes | None = None,
 ) -> Exhibit:
-    """Cuts the same square out of a picture and of every version of it.
+    """Sets the crops of a picture side by side, with their rate and score.
 
     Args:
         choice: Which picture.
-        results: To be shown, in this order; those of other pictures are ignored.
-        original: [H, W, 3] uint8.
-        redraw: Result -> its reconstruction, [H, W, 3] uint8, or None where it cannot
-            be had any more: then there is no crop of it.
-        judged: The codec whose error says where the square is; where it cannot be
-            redrawn, the first one that can.
-        side: Of the square, pixels.
+        results: To be shown, in this order; those of other pictures are ignored, and
+            those without a crop.
+        crops: Codec, or "original" -> PNG file; all of the same square.
+        overview: As `overview` draws it.
     """
-    drawn = [
-        (result, picture)
+    shown = [Crop(ORIGINAL, crops[ORIGINAL])] if ORIGINAL in crops else []
+    shown += [
+        Crop(result["codec"], crops[result["codec"]], _detail(result, choice.score))
         for result in results
-        if result["image"] == choice.image and (picture := redraw(result)) is not None
+        if result["image"] == choice.image and result["codec"] in crops
     ]
-    by_codec = {result["codec"]: picture for result, picture in reversed(drawn)}
-    deciding = by_codec.get(judged, drawn[0][1] if drawn else original)
-    where = worst_crop(original, deciding, side)
-    crops = [Crop("original", png(original[where]))]
-    crops += [
-        Crop(result["codec"], png(picture[where]), _detail(result, choice.score))
-        for result, picture in drawn
-    ]
-    return Exhibit(choice.image, choice.why, crops, _overview(original, where))
+    return Exhibit(choice.image, choice.why, shown, overview)
 
 
 def png(image: np.ndarray) -> bytes:
@@ -156,6 +145,19 @@ def png(image: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG", optimize=True)
     return file.getvalue()
+
+
+def overview(original: np.ndarray, where: tuple[slice, slice]) -> bytes:
+    """Draws the whole picture small, with the square outlined, as a PNG file."""
+    small = Image.fromarray(original)
+    small.thumbnail((_OVERVIEW_SIDE, _OVERVIEW_SIDE))
+    scale = small.width / original.shape[1]
+    rows, cols = where
+    box = [cols.start, rows.start, cols.stop - 1, rows.stop - 1]
+    ImageDraw.Draw(small).rectangle(
+        [math.floor(edge * scale) for edge in box], outline=_OUTLINE, width=2
+    )
+    return png(np.asarray(small))
 
 
 def _score(results: Sequence[Result]) -> str:
@@ -166,23 +168,7 @@ def _score(results: Sequence[Result]) -> str:
 
 
 def _detail(result: Result, score: str) -> str:
-    shown = [
-        f"{columns.shown(result[name], column)} {column.unit or column.heading}"
-        for name in ("bpp", score)
-        if result.get(name) is not None
-        for column in [columns.of(name)]
-    ]
-    return ", ".join(shown)
-
-
-def _overview(original: np.ndarray, where: tuple[slice, slice]) -> bytes:
-    """Draws the whole picture small, with the square outlined."""
-    small = Image.fromarray(original)
-    small.thumbnail((_OVERVIEW_SIDE, _OVERVIEW_SIDE))
-    scale = small.width / original.shape[1]
-    rows, cols = where
-    box = [cols.start, rows.start, cols.stop - 1, rows.stop - 1]
-    ImageDraw.Draw(small).rectangle(
-        [math.floor(edge * scale) for edge in box], outline=_OUTLINE, width=2
-    )
-    return png(np.asarray(small))
+    column = columns.of(score)
+    value = columns.shown(result.get(score), column)
+    rate = columns.shown(result["bpp"], columns.of("bpp"))
+    return f"{rate} bpp, {column.heading} {value} {column.unit}".strip()

@@ -4,11 +4,18 @@ It opens from the disk without a network: style, script, figures and pictures ar
 It knows nothing of codecs or of the folder where results are kept.
 """
 
+import base64
 import dataclasses
+import hashlib
+import importlib.resources
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hific.evaluation.page_tables import Table
+from hific.evaluation import columns
+from hific.evaluation.markup import Element, add, data_url, document, element
+from hific.evaluation.page_tables import Table, draw
+from hific.files import write_atomically
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,3 +86,151 @@ class Page:
     gallery: Sequence[Exhibit] = ()
     pictures: Table | None = None
     missing: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def write(page: Page, path: pathlib.Path) -> None:
+    """Writes the page as one HTML file; a reader finds the old one or the new one.
+
+    Args:
+        page: What it says.
+        path: Of the file, as `report.html`.
+    """
+    write_atomically(path, render(page))
+
+
+def render(page: Page) -> bytes:
+    """Returns the page as an HTML file."""
+    sections = {title: nodes for title, nodes in _sections(page).items() if nodes}
+    names = {title: title.lower().replace(" ", "-") for title in sections}
+    links = [
+        element("li", element("a", title, href=f"#{names[title]}"))
+        for title in sections
+    ]
+    body = element(
+        "body",
+        element(
+            "header",
+            element("h1", page.title),
+            *(element("p", text) for text in page.lead),
+            element("nav", element("ul", *links), aria_label="Contents"),
+        ),
+        element(
+            "main",
+            *(
+                element("section", element("h2", title), *nodes, id=names[title])
+                for title, nodes in sections.items()
+            ),
+        ),
+        element("script", _asset("page.js")),
+    )
+    return document(element("html", _head(page.title), body, lang="en"))
+
+
+def _sections(page: Page) -> dict[str, list[Element]]:
+    """Heading -> what stands below it; empty where there is nothing."""
+    compared = [
+        drawn
+        for i, table in enumerate(page.comparisons, 1)
+        for drawn in draw(table, f"compared-{i}")
+    ]
+    exhibits = [_exhibit(exhibit) for exhibit in page.gallery]
+    return {
+        "Results": draw(page.summary, "summary"),
+        "Left out": [_facts(page.missing)] if page.missing else [],
+        "Curves": [element("div", *map(_figure, page.figures), class_="figures")]
+        if page.figures
+        else [],
+        "Compared along curves": compared,
+        "Pictures to look at": [element("p", _LOOKING, class_="note"), *exhibits]
+        if exhibits
+        else [],
+        "Every picture": _pictures(page.pictures) if page.pictures else [],
+        "How it was measured": [_facts(page.settings)] if page.settings else [],
+    }
+
+
+_LOOKING = (
+    "The same square of every version, where the error is largest, pixel by pixel. "
+    "Click to enlarge; then the arrow keys change the version in place, and O switches "
+    "to the original and back."
+)
+
+
+def _head(title: str) -> Element:
+    """Forbids the page whatever is not in it, and any script but its own."""
+    digest = hashlib.sha256(_asset("page.js").encode()).digest()
+    policy = (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{base64.b64encode(digest).decode()}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    forbid = {"http-equiv": "Content-Security-Policy", "content": policy}
+    return element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", **forbid),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", title),
+        element("link", rel="icon", href="data:,"),
+        element("style", _asset("page.css")),
+    )
+
+
+def _asset(name: str) -> str:
+    return importlib.resources.files("hific.evaluation").joinpath(name).read_text()
+
+
+def _figure(figure: Figure) -> Element:
+    # As an image, not as part of the page: ids of several plots would clash.
+    image = element("img", src=data_url("image/svg+xml", figure.svg), alt=figure.alt)
+    caption = element("figcaption", element("b", figure.title))
+    if figure.caption:
+        add(caption, " ", figure.caption)
+    return element("figure", image, caption, class_="plot")
+
+
+def _exhibit(exhibit: Exhibit) -> Element:
+    crops = []
+    for crop in exhibit.crops:
+        alt = f"{exhibit.picture}, crop: {crop.label}"
+        image = element("img", src=data_url("image/png", crop.png), alt=alt)
+        caption = element("figcaption", element("b", crop.label))
+        if crop.detail:
+            add(caption, element("span", crop.detail))
+        crops.append(element("figure", image, caption, class_="crop"))
+    about = element("div", element("h3", exhibit.picture), element("p", exhibit.why))
+    if exhibit.overview is not None:
+        where = f"{exhibit.picture}, whole, with the crop outlined"
+        source = data_url("image/png", exhibit.overview)
+        add(about, element("img", src=source, alt=where))
+    about.set("class", "about")
+    return element(
+        "article", about, element("div", *crops, class_="crops"), class_="exhibit"
+    )
+
+
+def _pictures(table: Table) -> list[Element]:
+    summary = element("summary", f"{len(table.rows):,} rows, one a picture and codec")
+    inside = element("div", *draw(table, "pictures"), class_="long")
+    return [element("details", summary, inside)]
+
+
+def _facts(facts: Mapping[str, Any]) -> Element:
+    """Draws names and their values, which may be mappings and lists again."""
+    rows = [
+        element(
+            "tr", element("th", str(name), scope="row"), element("td", _fact(value))
+        )
+        for name, value in facts.items()
+    ]
+    return element("table", element("tbody", *rows), class_="facts")
+
+
+def _fact(value: Any) -> Element | str:
+    if isinstance(value, Mapping):
+        return _facts(value) if value else "none"
+    if isinstance(value, list | tuple):
+        return element("ul", *(element("li", _fact(one)) for one in value))
+    if value is None or value == "":
+        return "none"
+    return columns.shown(value, columns.Column(""))
