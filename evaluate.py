@@ -1,14 +1,19 @@
-r"""Measures a codec on pictures: real files, written, read back and decoded.
+r"""Measures codecs on pictures: real files, written, read back and decoded.
 
     python evaluate.py --model=models/egic --images='/data/kodak/*.png' --out=runs/kodak
+    python evaluate.py --model=lo=models/lo,hi=models/hi --alpha=0,1 --processes=8 \
+        --baselines=all --curves=all --images=/data/kodak --out=runs/kodak
 
-Writes to --out: results.csv with a line per picture and codec, summary.json with the
-means, the compressed files, and with --save_images a PNG per picture that shows the
-original, the reconstruction and the baselines at the same number of bytes.
-docs/evaluation.md explains every column.
+Writes to --out: results.csv with a line per picture and row, summary.json with the
+means, report.html with tables, curves and crops, and the compressed files. The same
+command goes on where an earlier one was stopped. docs/evaluation.md explains it all.
 """
 
+import contextlib
+import functools
+import os
 import pathlib
+import signal
 import sys
 
 from absl import app, flags, logging
@@ -16,14 +21,18 @@ from absl import app, flags, logging
 import egic
 
 # TensorFlow has to be loaded before app.run: inside, 2.14 starts as version 1.
-from egic import batch, blends, interpolation
-from hific import bitstream, lpips, lpips_weights
-from hific.evaluation import baselines, frechet, metrics, report, run
+from egic import batch, blends, measured
+from hific import lpips
+from hific.evaluation import baselines, publish, report, run, workers
+from hific.evaluation.patches import PATCH_GRIDS
+from hific.evaluation.store import Plan, Store, StoreError
 from hific.pictures import find_pictures
 
-_MODEL = flags.DEFINE_string("model", None, "Model bundle.", required=True)
+_MODEL = flags.DEFINE_list(
+    "model", [], "Model bundles or training runs, as DIR or LABEL=DIR."
+)
 _IMAGES = flags.DEFINE_string(
-    "images", None, "Glob, folder or comma-separated list of pictures.", required=True
+    "images", None, "Glob, folder or comma-separated list of pictures."
 )
 _OUT = flags.DEFINE_string("out", None, "Folder for the results.", required=True)
 _LPIPS = flags.DEFINE_string(
@@ -34,6 +43,12 @@ _LPIPS = flags.DEFINE_string(
 )
 _FD_PATCH = flags.DEFINE_integer(
     "fd_patch", 128, "Side of FD-alex' patches, pixels.", lower_bound=lpips.MIN_SIDE
+)
+_PROTOCOL = flags.DEFINE_enum(
+    "fid_protocol",
+    "neuralcompression",
+    list(PATCH_GRIDS),
+    "How patches are cut for FID, KID and FD-alex.",
 )
 _ALPHA = flags.DEFINE_list(
     "alpha", ["1"], "Realism asked of the decoder, 0 to 1; several make a row each."
@@ -48,45 +63,152 @@ _INTERPOLATION = flags.DEFINE_enum(
     "interpolation", "image", list(blends.MODES), "What --interpolate_from mixes."
 )
 _BASELINES = flags.DEFINE_list(
-    "baselines", ["jpeg", "webp"], f"Of {', '.join(baselines.BASELINES)}; may be empty."
+    "baselines",
+    ["jpeg", "webp"],
+    f"At the bytes of each model's files; of {', '.join(baselines.BASELINES)}, bpg, "
+    "vtm; or all; may be empty.",
 )
-_SAVE_IMAGES = flags.DEFINE_bool("save_images", False, "Write side-by-side PNGs.")
+_CURVES = flags.DEFINE_list(
+    "curves", [], "Baselines to draw curves of, at several qualities; or all."
+)
+_SAVE_IMAGES = flags.DEFINE_bool(
+    "save_images", False, "Keep reconstructions, and set them side by side."
+)
+_PROCESSES = flags.DEFINE_integer(
+    "processes", 1, "Pictures that are measured at a time.", lower_bound=1
+)
+_SHARD = flags.DEFINE_string(
+    "shard", None, "I/N: measure only every N-th picture, from the I-th; 1 <= I <= N."
+)
+_MERGE = flags.DEFINE_list(
+    "merge", [], "Folders of shards: measure nothing, publish what they hold."
+)
 
 
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}. Flags start with --.")
-    out = pathlib.Path(_OUT.value)
+    signal.signal(signal.SIGTERM, _interrupt)
+    store = Store(pathlib.Path(_OUT.value))
     try:
-        pictures, evaluation, sets = _prepare(out)
-        _measure(pictures, evaluation, sets, out)
-    except egic.UnsupportedAlphaError as error:
+        if _MERGE.value:
+            store.gather([pathlib.Path(folder) for folder in _MERGE.value])
+            exit_code = 0
+        else:
+            exit_code = _measure(store)
+        if _SHARD.value is None:
+            _publish(store)
+    except (egic.UnsupportedAlphaError, StoreError) as error:
         raise app.UsageError(str(error)) from error
     except (egic.CodecError, OSError) as error:
         print(f"evaluate.py: {error}", file=sys.stderr)
-        sys.exit(batch.exit_code_of(error))
+        exit_code = batch.exit_code_of(error)
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on from here.", file=sys.stderr)
+        exit_code = batch.EXIT_INTERRUPTED
+    sys.exit(exit_code)
 
 
-def _prepare(out: pathlib.Path):
-    """Turns the flags into pictures, and what is to be done with each and with all."""
+def _interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def _measure(store: Store) -> int:
+    """Measures what is not finished; returns the exit code of the first failure."""
+    if _PROCESSES.value > 1:  # Processes that share a GPU take of it what they need.
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     try:
-        pictures = find_pictures(_IMAGES.value)
-        compared = baselines.choose(_BASELINES.value)
-        measured, sets = _metrics()
-        alphas = _alphas()
+        wanted = _wanted()
+        pictures = find_pictures(wanted.images)
+        evaluation = measured.build(wanted)
+        tasks = _tasks(len(pictures))
     except ValueError as error:
         raise app.UsageError(str(error)) from error
-    evaluation = run.Evaluation(
-        codec=_codec(),
-        out=out,
-        metrics=measured,
-        baselines=compared,
-        payload_bytes=lambda data: len(bitstream.unpack(data).payload),
-        alphas=alphas,
-        save_images=_SAVE_IMAGES.value,
-        collect=sets.add if sets else run.ignore,
+    names = run.unique_names([pictures.name(i) for i in range(len(pictures))])
+    subjects, features = evaluation.described(), evaluation.described_features
+    store.write_plan(Plan(names, subjects, features, _settings(wanted)))
+    failures = {}
+    outcomes = workers.run(
+        functools.partial(measured.work, wanted), tasks, _PROCESSES.value
     )
-    return pictures, evaluation, sets
+    with contextlib.closing(outcomes):
+        for done, outcome in enumerate(outcomes, 1):
+            where = f"{done}/{len(tasks)}"
+            if outcome.error is None:
+                for line in outcome.value or [
+                    f"{names[outcome.task]}: finished before"
+                ]:
+                    logging.info("%s %s", where, line)
+                continue
+            if isinstance(outcome.error, _FOR_ALL_ALIKE):
+                raise outcome.error
+            failures[outcome.task] = outcome.error
+            batch.complain(pictures.name(outcome.task), outcome.error)
+    if failures:
+        return batch.exit_code_of(failures[min(failures)])
+    return 0
+
+
+# What would fail every picture alike.
+_FOR_ALL_ALIKE = (egic.ModelLoadError, egic.UnsupportedAlphaError)
+
+
+def _publish(store: Store) -> None:
+    published = publish.publish(store)
+    if published is None:
+        print(f"No picture is measured; nothing was written to {store.out}.")
+        return
+    report.print_table(published.results, of_all=published.of_all)
+    for line in publish.remarks(published):
+        print(line)
+    print(f"Wrote {store.out}/results.csv and summary.json")
+
+
+def _wanted() -> measured.Measured:
+    """Turns the flags into what is to be measured."""
+    if not _IMAGES.value or not (_MODEL.value or _CURVES.value):
+        raise ValueError("--images and --model (or --curves) are needed, or --merge.")
+    weights = measured.default_lpips(_LPIPS.value)
+    if weights is None:
+        logging.info("No --lpips_weights: LPIPS and FD-alex are left out.")
+    elif not lpips.load(weights).official:
+        logging.warning("These LPIPS weights are not those published as version 0.1.")
+    sets = {}
+    if weights:
+        sets["fd_alex"] = measured.SetMetric(
+            "alex", weights, _PROTOCOL.value, _FD_PATCH.value
+        )
+    return measured.Measured(
+        images=_IMAGES.value,
+        out=_OUT.value,
+        models=measured.models(_MODEL.value, _FIRST.value, _INTERPOLATION.value),
+        alphas=_alphas(),
+        baselines=list(baselines.choose(_BASELINES.value)),
+        curves=list(baselines.choose(_CURVES.value)),
+        lpips_weights=weights,
+        set_metrics=sets,
+        save_images=_SAVE_IMAGES.value,
+    )
+
+
+def _settings(wanted: measured.Measured) -> dict:
+    """What the report repeats."""
+    used = [_IMAGES, _LPIPS, _FD_PATCH, _PROTOCOL, _PROCESSES]
+    if _FIRST.value:
+        used += [_FIRST, _INTERPOLATION]
+    settings = {flag.name: flag.value for flag in used} | {"alpha": wanted.alphas}
+    return settings | {"model": ",".join(_MODEL.value)}
+
+
+def _tasks(count: int) -> list[int]:
+    if _SHARD.value is None:
+        return list(range(count))
+    first, _, step = _SHARD.value.partition("/")
+    if not (first.isdigit() and step.isdigit() and 1 <= int(first) <= int(step)):
+        raise ValueError(
+            f"--shard={_SHARD.value} should be I/N, as 1/4 to 4/4 of four shards."
+        )
+    return list(range(int(first) - 1, count, int(step)))
 
 
 def _alphas() -> list[float]:
@@ -97,56 +219,6 @@ def _alphas() -> list[float]:
             "by commas."
         )
     return alphas
-
-
-def _codec():
-    if _FIRST.value:
-        return interpolation.load(_FIRST.value, _MODEL.value, _INTERPOLATION.value)
-    return egic.load(_MODEL.value)
-
-
-def _measure(pictures, evaluation, sets, out: pathlib.Path) -> None:
-    """Measures every picture; results.csv grows as they are done."""
-    names = run.unique_names([pictures.name(i) for i in range(len(pictures))])
-    results: list[report.Result] = []
-    for i, name in enumerate(names):
-        ours, *others = evaluation.measure(name, pictures.read(i))
-        results += [ours, *others]
-        report.write_csv(results, out / "results.csv")
-        logging.info(
-            "%d/%d %s: %d bytes, %.4f bpp, %.2f dB",
-            i + 1,
-            len(names),
-            name,
-            ours.bytes,
-            ours.bpp,
-            ours.metrics["psnr"],
-        )
-    used = [_MODEL, _IMAGES, _LPIPS, _FD_PATCH]
-    if _FIRST.value:
-        used += [_FIRST, _INTERPOLATION]
-    settings = {flag.name: flag.value for flag in used} | {"alpha": _alphas()}
-    of_all = sets.summary() if sets else {}
-    report.write_summary(results, settings, out / "summary.json", of_all)
-    report.print_table(results, of_all=of_all)
-    if sets and sets.shortage:
-        print(sets.shortage)
-    print(f"Wrote {out}/results.csv and summary.json")
-
-
-def _metrics():
-    """What is measured of each picture, and of all together (or None)."""
-    if not (_LPIPS.value or lpips_weights.default_path().is_file()):
-        logging.info("No --lpips_weights: LPIPS and FD-alex are left out.")
-        return metrics.METRICS, None
-    distance = lpips.load(_LPIPS.value)
-    if not distance.official:
-        logging.warning("These LPIPS weights are not those published as version 0.1.")
-    features = frechet.alexnet_features(distance)
-    return (
-        {**metrics.METRICS, "lpips": metrics.lpips_of(distance)},
-        frechet.FrechetAlex(features, _FD_PATCH.value),
-    )
 
 
 if __name__ == "__main__":

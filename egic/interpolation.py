@@ -105,10 +105,11 @@ def load(
         ModelLoadError, LimitExceededError, ValueError: See `egic.codec.read` and
             `InterpolatingCodec`.
     """
-    return InterpolatingCodec(_read(first), _read(second), mode)
+    return InterpolatingCodec(read(first), read(second), mode)
 
 
-def _read(directory: str | pathlib.Path) -> Loaded:
+def read(directory: str | pathlib.Path) -> Loaded:
+    """Reads the model of a bundle, or of a run's newest checkpoint; see `load`."""
     directory = pathlib.Path(directory)
     if not (directory / "checkpoints").is_dir():
         return codec.read(directory)

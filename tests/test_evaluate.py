@@ -14,7 +14,8 @@ from skimage import data
 
 from hific import bitstream, images, lpips_weights
 from hific.errors import InvalidImageError, UnsupportedAlphaError
-from hific.evaluation import baselines, metrics, run
+from hific.evaluation import baselines, metrics, run, subjects
+from hific.evaluation.store import Store
 
 
 class FourBits:
@@ -24,7 +25,9 @@ class FourBits:
 
     def compress_with_report(self, image):
         data = struct.pack("<HH", *image.shape[:2]) + (image >> 4).tobytes()
-        return data, types.SimpleNamespace(clipped=int((image == 0).sum()))
+        return data, types.SimpleNamespace(
+            clipped=int((image == 0).sum()), ideal_z_bits=8.0
+        )
 
     def decompress(self, data, alpha):
         pixels = np.frombuffer(data[4:], np.uint8) << 4
@@ -54,27 +57,51 @@ def between(first, second, mode):
     return InContainer()
 
 
-def _evaluation(out, codec=None, **fields):
-    return run.Evaluation(
-        codec=codec or FourBits(),
-        out=out,
-        metrics=metrics.METRICS,
-        baselines=fields.pop("baselines", {}),
+def _evaluation(out, codec=None, alphas=(1.0,), names=(), **fields):
+    learned = subjects.Learned(
+        name="model",
+        fingerprint="four bits",
+        load=lambda: codec or FourBits(),
         payload_bytes=lambda data: len(data) - 4,
+        alphas=alphas,
+    )
+    matched = [
+        subjects.Matched(name, f"{name} matched", baseline, name, "model")
+        for name, baseline in baselines.choose(names).items()
+    ]
+    return run.Evaluation(
+        store=Store(out),
+        subjects=[learned, *matched],
+        metrics=run.Metrics({}, lambda: metrics.METRICS),
         **fields,
     )
+
+
+def _rows(out, evaluation, name, image):
+    """Measures a picture and returns what is stored of it."""
+    evaluation.measure(name, image)
+    store = Store(out)
+    return [
+        row
+        for each in evaluation.described()
+        for row in store.read(name, each.name, each.fingerprint).rows
+    ]
 
 
 def test_every_column_by_hand(tmp_path):
     image = np.full((50, 70, 3), 18, np.uint8)  # Comes back as 16: MSE 4,
     image[0, :5] = 0  # but for 15 values.
-    (result,) = _evaluation(tmp_path, alphas=[0.0]).measure("flat", image)
+    (result,) = _rows(tmp_path, _evaluation(tmp_path, alphas=[0.0]), "flat", image)
     pixels, size = 50 * 70, 4 + 50 * 70 * 3
     mse = 4 * (3 * pixels - 15) / (3 * pixels)
     assert (result.image, result.codec, result.setting) == ("flat", "model", "alpha=0")
     assert (result.width, result.height, result.bytes) == (70, 50, size)
     assert result.bpp == 8 * size / pixels
     assert result.padded_bpp == 8 * size / (64 * 128)
+    assert result.header_bpp == 8 * 4 / pixels
+    assert result.z_bpp == 8 / pixels
+    bpp = result.header_bpp + result.z_bpp + result.y_bpp
+    assert bpp == pytest.approx(result.bpp, rel=1e-12)
     assert result.estimated_bpp == 24.0
     assert result.gap_percent == pytest.approx(100 * 4 / (size - 4))
     assert result.payload_gap_percent == 0.0
@@ -82,11 +109,11 @@ def test_every_column_by_hand(tmp_path):
     assert result.metrics["psnr"] == pytest.approx(10 * math.log10(255**2 / mse))
     assert result.metrics["ms_ssim"] is None
     assert result.encode_seconds > 0 and result.decode_seconds > 0
-    assert (tmp_path / "files/flat.egic").stat().st_size == size
+    assert (tmp_path / "files/model/flat.egic").stat().st_size == size
 
 
 def test_several_alphas_make_a_row_each_of_one_file(tmp_path):
-    calls, seen = [], []
+    calls = []
 
     class Counting(FourBits):
         def compress_with_report(self, image):
@@ -94,24 +121,20 @@ def test_several_alphas_make_a_row_each_of_one_file(tmp_path):
             return super().compress_with_report(image)
 
     image = np.full((4, 4, 3), 24, np.uint8)  # Comes back as 16 + 8 alpha.
-    first, second = _evaluation(
-        tmp_path,
-        Counting(),
-        alphas=[0.0, 1.0],
-        collect=lambda name, _: seen.append(name),
-    ).measure("flat", image)
+    evaluation = _evaluation(tmp_path, Counting(), alphas=[0.0, 1.0])
+    first, second = _rows(tmp_path, evaluation, "flat", image)
     assert calls == ["compress"]
     assert (first.codec, second.codec) == ("model alpha=0", "model alpha=1")
     assert (first.setting, second.setting) == ("alpha=0", "alpha=1")
     assert first.metrics["psnr"] == pytest.approx(10 * math.log10(255**2 / 64))
     assert second.metrics["psnr"] == math.inf
     assert first.bytes == second.bytes
-    assert seen[1:] == ["model alpha=0", "model alpha=1"]
+    assert (first.curve, second.curve) == ("model alpha=0", "model alpha=1")
 
 
 def test_alpha_reaches_the_decoder(tmp_path):
     image = np.full((50, 70, 3), 24, np.uint8)
-    (result,) = _evaluation(tmp_path, alphas=[1.0]).measure("flat", image)
+    (result,) = _rows(tmp_path, _evaluation(tmp_path), "flat", image)
     assert result.metrics["psnr"] == math.inf
 
 
@@ -121,7 +144,7 @@ def test_what_is_decoded_is_what_lies_on_the_disk(tmp_path):
     class Watchful(FourBits):
         def decompress(self, data, alpha):
             assert isinstance(data, bytes)
-            assert data == (tmp_path / "files/flat.egic").read_bytes()
+            assert data == (tmp_path / "files/model/flat.egic").read_bytes()
             return super().decompress(data, alpha)
 
     _evaluation(tmp_path, Watchful()).measure("flat", image)
@@ -137,9 +160,11 @@ def test_a_reconstruction_of_another_size_is_refused(tmp_path):
 
 
 def test_baselines_cost_no_more_than_the_codec(tmp_path):
-    evaluation = _evaluation(tmp_path, baselines=baselines.BASELINES, save_images=True)
-    ours, *others = evaluation.measure("cat", data.chelsea()[:64, :96])
-    assert [result.codec for result in others] == list(baselines.BASELINES)
+    names = ("jpeg", "jpeg444", "webp")
+    evaluation = _evaluation(tmp_path, names=names, save_images=True)
+    picture = data.chelsea()[:64, :96]
+    ours, *others = _rows(tmp_path, evaluation, "cat", picture)
+    assert [result.codec for result in others] == list(names)
     for result in others:
         assert result.bytes <= result.target_bytes == ours.bytes
         assert result.estimated_bpp is result.padded_bpp is None
@@ -147,17 +172,20 @@ def test_baselines_cost_no_more_than_the_codec(tmp_path):
     assert shown.shape[1] >= 5 * 96
 
 
-def test_all_pictures_are_shown_to_the_collector(tmp_path):
-    shown = []
-    evaluation = _evaluation(
-        tmp_path,
-        baselines=baselines.choose(["jpeg"]),
-        collect=lambda name, image: shown.append((name, int(image[0, 0, 0]))),
-        alphas=[0.0],
-    )
+def test_features_of_all_rows_and_of_the_picture_are_kept(tmp_path):
+    features = {"corner": run.Features({}, lambda image: image[:1, :1, 0])}
+    evaluation = _evaluation(tmp_path, names=["jpeg"], alphas=[0.0], features=features)
     evaluation.measure("flat", np.full((16, 16, 3), 18, np.uint8))
-    assert shown[:2] == [("original", 18), ("model", 16)]
-    assert [name for name, _ in shown] == ["original", "model", "jpeg"]
+    found = {
+        name: value.item()
+        for subject in ("original", "model", "jpeg")
+        for name, value in Store(tmp_path).arrays("flat", subject, "features").items()
+    }
+    assert found["features/corner/original"] == 18
+    assert found["features/corner/model"] == 16
+    assert set(found) == {
+        f"features/corner/{row}" for row in ("original", "model", "jpeg")
+    }
 
 
 def test_pictures_of_the_same_name_keep_apart():
@@ -174,8 +202,9 @@ import evaluate
 assert "tensorflow" in sys.modules  # Loaded inside app.run, it starts as version 1.
 import test_evaluate
 from absl import app
-evaluate.egic.load = lambda directory: test_evaluate.InContainer()
-evaluate.interpolation.load = test_evaluate.between
+evaluate.measured.identify = lambda path: path
+evaluate.measured.egic.load = lambda directory: test_evaluate.InContainer()
+evaluate.measured.interpolation.load = test_evaluate.between
 app.run(evaluate.main)
 """
 
@@ -232,7 +261,7 @@ def test_the_script_says_fd_alex_of_all_pictures(tmp_path):
         columns = summary["codecs"][codec]
         assert columns["fd_alex"] > 0.0
         assert columns["fd_alex_patches"] == 2 * (4 + 1)
-    assert "FD-alex is of 10 patches of 32 pixels" in done.stdout
+    assert "fd_alex: 10 patches for 256 features" in done.stdout
 
 
 def test_the_script_exits_with_the_code_of_a_coding_error(tmp_path):

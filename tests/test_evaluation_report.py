@@ -11,7 +11,18 @@ from hific.evaluation import report
 def _result(codec, image, psnr, seconds=1.0, **fields):
     metrics = {"psnr": psnr, "ms_ssim": None if image == "small" else 0.5}
     return report.Result(
-        image, codec, 8, 4, "q=1", 16, 4.0, seconds, seconds, metrics=metrics, **fields
+        image=image,
+        codec=codec,
+        curve=codec,
+        width=8,
+        height=4,
+        setting="q=1",
+        bytes=16,
+        bpp=4.0,
+        encode_seconds=seconds,
+        decode_seconds=seconds,
+        metrics=metrics,
+        **fields,
     )
 
 

@@ -28,6 +28,7 @@ class Result:
 
     image: str
     codec: str
+    curve: str
     width: int
     height: int
     setting: str
@@ -37,6 +38,9 @@ class Result:
     decode_seconds: float
     target_bytes: int | None = None
     padded_bpp: float | None = None
+    header_bpp: float | None = None
+    z_bpp: float | None = None
+    y_bpp: float | None = None
     estimated_bpp: float | None = None
     gap_percent: float | None = None
     payload_gap_percent: float | None = None
@@ -56,7 +60,7 @@ class Result:
 # The first picture of a size is slower by whatever the codec prepares for it, so times
 # are summarised by their median, all else by its mean.
 _MEDIANS = {"encode_seconds", "decode_seconds"}
-_NOT_SUMMARISED = {"image", "codec", "width", "height", "setting"}
+_NOT_SUMMARISED = {"image", "codec", "curve", "width", "height", "setting"}
 
 # Title in the terminal's table -> (column, format).
 _TABLE = {

@@ -1,184 +1,232 @@
-"""One picture through one codec and its baselines, with real files."""
+"""One picture through everything that is measured, and what is kept of it."""
 
 import dataclasses
+import functools
 import pathlib
-import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any
 
 import numpy as np
-from absl import logging
 
-from hific.evaluation.baselines import Baseline, at_matched_bits
-from hific.evaluation.frechet import ORIGINAL
+from hific.evaluation import gallery
 from hific.evaluation.metrics import Metric, bits_per_pixel
 from hific.evaluation.pictures import side_by_side
 from hific.evaluation.report import Result
-from hific.files import write_atomically
-from hific.images import write_png
+from hific.evaluation.store import (
+    ORIGINAL,
+    Arrays,
+    Described,
+    Entry,
+    Store,
+    digest,
+    fingerprint,
+)
+from hific.evaluation.subjects import Coded, Subject
+from hific.images import read_image, write_png
+
+CROP_SIDE = 192
 
 
-class Found(Protocol):
-    """What compressing one picture found."""
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """What is kept of a picture to compare sets of pictures with.
 
-    @property
-    def clipped(self) -> int:
-        """Symbols outside of their table, which were moved to its end."""
+    Attributes:
+        description: Plain data that decides the numbers: extractor, its hash, resize
+            rule, patches.
+        measure: Image [H, W, 3] uint8 -> [n, D] float32, a row for each patch.
+    """
 
-
-class Codec(Protocol):
-    """What is measured. Images are [H, W, 3] uint8."""
-
-    stride: int  # Sides are padded to its multiples inside.
-
-    def compress_with_report(self, image: np.ndarray) -> tuple[bytes, Found]: ...
-
-    def decompress(self, data: bytes, alpha: float) -> np.ndarray: ...
-
-    def estimate(self, image: np.ndarray) -> float:
-        """Returns the bits that the probability model predicts for the payload."""
-        ...
+    description: Mapping[str, Any]
+    measure: Callable[[np.ndarray], np.ndarray]
 
 
-def ignore(name: str, image: np.ndarray) -> None:
-    """Collects nothing."""
+@dataclasses.dataclass(frozen=True)
+class Metrics:
+    """What is said of each reconstruction.
+
+    Attributes:
+        description: Plain data that decides the numbers: names, hashes of weights.
+        load: Returns column -> metric; called when first needed, once.
+    """
+
+    description: Mapping[str, Any]
+    load: Callable[[], Mapping[str, Metric]]
+
+    @functools.cached_property
+    def measured(self) -> Mapping[str, Metric]:
+        """Column -> metric."""
+        return self.load()
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """How pictures are coded and judged.
+    """How pictures are coded and judged, and where results go.
 
     Attributes:
-        codec: Which codec.
-        out: Folder for the compressed files, in `files/`, and the pictures to look
-            at, in `side_by_side/`.
-        metrics: Column -> metric.
-        baselines: Name -> codec, compared at the bytes each picture took here.
-        payload_bytes: Compressed file -> bytes in it that carry the picture, the
-            fixed header and checksums left out.
-        alphas: Realism, passed to the decoder; of several, each makes a row, whose
-            codec is called "model alpha=A".
-        save_images: Also write a side-by-side PNG of every picture.
-        collect: Is shown every picture, (`frechet.ORIGINAL` or the codec, [H, W, 3]
-            uint8), for what is said of all together.
+        store: Keeps them.
+        subjects: What is measured, in the order of the report; a subject comes after
+            the one that limits it. The first decides where crops are.
+        metrics: Of each reconstruction.
+        features: Name -> features for what is said of all pictures together.
+        save_images: Also keep every reconstruction, and set them side by side.
     """
 
-    codec: Codec
-    out: pathlib.Path
-    metrics: Mapping[str, Metric]
-    baselines: Mapping[str, Baseline]
-    payload_bytes: Callable[[bytes], int]
-    alphas: Sequence[float] = (1.0,)
+    store: Store
+    subjects: Sequence[Subject]
+    metrics: Metrics
+    features: Mapping[str, Features] = dataclasses.field(default_factory=dict)
     save_images: bool = False
-    collect: Callable[[str, np.ndarray], None] = ignore
 
-    def measure(self, name: str, image: np.ndarray) -> list[Result]:
-        """Codes one picture with every codec.
+    def __post_init__(self):
+        names = [ORIGINAL, *(subject.name for subject in self.subjects)]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"Two subjects are called {', '.join(sorted(twice))}.")
+
+    def described(self) -> list[Described]:
+        """The subjects, with fingerprints of all that decides their results."""
+        return [
+            Described(subject.name, self._fingerprint(subject))
+            for subject in self.subjects
+        ]
+
+    def measure(self, name: str, image: np.ndarray) -> list[str]:
+        """Measures what is not finished of one picture.
 
         Args:
-            name: Of the files that are written, without suffix.
+            name: Of the picture, in results and of its files.
             image: [H, W, 3] uint8.
 
         Returns:
-            The codec's result at each alpha, then one per baseline.
+            What is to be told of it; nothing where all was finished before.
 
         Raises:
-            hific.errors.CodecError: The codec refuses the picture, or its own file.
-            ValueError: The reconstruction has another size than the picture.
+            hific.errors.CodecError: A codec refuses the picture, or its own file.
+            ValueError: A reconstruction has another size than the picture.
         """
-        self.collect(ORIGINAL, image)
-        results: list[Result] = []
-        shown = {"original": image}
-        for result, reconstruction in self._measure_codec(name, image):
-            results.append(result)
-            shown[_label(result)] = reconstruction
-        ours = results[0]
-        for baseline in self.baselines:
-            result, decoded = self._measure_baseline(baseline, image, ours)
-            results.append(result)
-            shown[_label(result)] = decoded
-        if self.save_images:
-            write_png(self.out / "side_by_side" / f"{name}.png", side_by_side(shown))
-        return results
+        pixels = digest(image)
+        entries: dict[str, Entry] = {}
+        told: list[str] = []
+        self._measure_original(name, image, pixels)
+        for subject in self.subjects:
+            entry = self._finished(subject, name, pixels)
+            if entry is None:
+                limiting = entries.get(subject.limited_by)
+                limit = limiting.rows[0].bytes if limiting else None
+                blank = Entry(self._fingerprint(subject), pixels, [])
+                entry = self._measure(subject, name, image, blank, limit)
+                told += [_line(row) for row in entry.rows] + entry.notes
+            entries[subject.name] = entry
+        if self.save_images and (told or not self.store.side_by_side(name).exists()):
+            self._show(name, image, list(entries.values()))
+        return told
 
-    def _measure_codec(self, name, image):
-        """Codes a picture once; yields the result and the image of every alpha."""
-        path = self.out / "files" / f"{name}.egic"
-        coded, encode_seconds = _timed(self.codec.compress_with_report, image)
-        data, found = coded
-        write_atomically(path, data)
-        estimate = float(self.codec.estimate(image))
-        height, width = image.shape[:2]
-        for alpha in self.alphas:
-            reconstruction, decode_seconds = _timed(
-                self.codec.decompress, path.read_bytes(), alpha
-            )
-            if reconstruction.shape != image.shape:
-                raise ValueError(
-                    f"{name}: the reconstruction is {reconstruction.shape}, the "
-                    f"picture {image.shape}."
-                )
-            result = self._result(
-                f"model alpha={alpha:g}" if len(self.alphas) > 1 else "model",
-                name,
-                image,
-                reconstruction,
-                data,
-                setting=f"alpha={alpha:g}",
-                padded_bpp=bits_per_pixel(
-                    8 * len(data), height, width, self.codec.stride
-                ),
-                estimated_bpp=bits_per_pixel(estimate, height, width),
-                gap_percent=_gap_percent(len(data), estimate),
-                payload_gap_percent=_gap_percent(self.payload_bytes(data), estimate),
-                clipped=found.clipped,
-                encode_seconds=encode_seconds,
-                decode_seconds=decode_seconds,
-            )
-            yield result, reconstruction
-
-    def _measure_baseline(self, baseline, image, ours):
-        codec = self.baselines[baseline]
-        match = at_matched_bits(image, codec, ours.bytes)
-        if not match.fits:
-            logging.warning(
-                "%s: %s needs at least %d bytes, more than the %d it is compared at.",
-                ours.image,
-                baseline,
-                len(match.data),
-                ours.bytes,
-            )
-        _, encode_seconds = _timed(codec.encode, image, match.quality)
-        decoded, decode_seconds = _timed(codec.decode, match.data)
-        result = self._result(
-            baseline,
-            ours.image,
-            image,
-            decoded,
-            match.data,
-            setting=f"quality={match.quality:g}",
-            target_bytes=ours.bytes,
-            encode_seconds=encode_seconds,
-            decode_seconds=decode_seconds,
+    def _fingerprint(self, subject: Subject) -> str:
+        return fingerprint(
+            subject.name,
+            subject.fingerprint,
+            dict(self.metrics.description),
+            self.described_features,
         )
-        return result, decoded
 
-    def _result(self, codec, name, image, reconstruction, data, **fields):
+    @property
+    def described_features(self) -> dict[str, Any]:
+        """Name of a set of features -> what they are of."""
+        return {name: dict(each.description) for name, each in self.features.items()}
+
+    def _measure_original(self, name, image, pixels) -> None:
+        """Keeps the picture's own features."""
+        mark = fingerprint(ORIGINAL, self.described_features)
+        entry = self.store.read(name, ORIGINAL, mark)
+        if self.features and not (entry and entry.pixels == pixels):
+            arrays = self._features(ORIGINAL, image)
+            self.store.write(name, ORIGINAL, Entry(mark, pixels, []), arrays)
+
+    def _measure(self, subject, name, image, blank: Entry, limit) -> Entry:
+        """Codes and judges a picture, and keeps what came of it."""
+        path = self.store.file(name, subject.name, subject.suffix)
+        entry = dataclasses.replace(blank, rows=[], notes=[])
+        arrays: Arrays = {}
+        for coded in subject.code(image, path, limit):
+            if coded.image.shape != image.shape:
+                raise ValueError(
+                    f"{name}: the reconstruction is {coded.image.shape}, the picture "
+                    f"{image.shape}."
+                )
+            entry.rows.append(self._judged(name, image, coded))
+            entry.notes.extend([f"{name}: {coded.note}"] if coded.note else [])
+            arrays |= self._features(coded.codec, coded.image)
+            if subject.shown:
+                arrays |= self._crops(subject, name, image, coded, arrays)
+            if subject.shown and self.save_images:
+                write_png(self.store.reconstruction(name, coded.codec), coded.image)
+        self.store.write(name, subject.name, entry, arrays)
+        return entry
+
+    def _crops(self, subject, name, image, coded: Coded, arrays: Arrays) -> Arrays:
+        """Cuts out what the gallery may show, for all rows at one place.
+
+        It is where the first row of the first subject is worst.
+        """
+        crops: Arrays = {}
+        lead = next(each for each in self.subjects if each.shown)
+        if subject is not lead:
+            arrays = self.store.arrays(name, lead.name, "square")
+        if "square" not in arrays:
+            rows, columns = gallery.worst_crop(image, coded.image, CROP_SIDE)
+            square = [rows.start, rows.stop, columns.start, columns.stop]
+            arrays = {"square": np.array(square)}
+            overview = gallery.overview(image, (rows, columns))
+            crops = {**arrays, "overview": _as_array(overview)}
+            crops[f"crop/{ORIGINAL}"] = _as_array(gallery.png(image[rows, columns]))
+        top, bottom, left, right = arrays["square"]
+        cut = coded.image[top:bottom, left:right]
+        return crops | {f"crop/{coded.codec}": _as_array(gallery.png(cut))}
+
+    def _judged(self, name: str, image: np.ndarray, coded: Coded) -> Result:
         height, width = image.shape[:2]
-        self.collect(codec, reconstruction)
         return Result(
             image=name,
-            codec=codec,
+            codec=coded.codec,
+            curve=coded.curve,
             width=width,
             height=height,
-            bytes=len(data),
-            bpp=bits_per_pixel(8 * len(data), height, width),
+            setting=coded.setting,
+            bytes=len(coded.data),
+            bpp=bits_per_pixel(8 * len(coded.data), height, width),
+            encode_seconds=coded.encode_seconds,
+            decode_seconds=coded.decode_seconds,
             metrics={
-                column: metric(reconstruction, image)
-                for column, metric in self.metrics.items()
+                column: metric(coded.image, image)
+                for column, metric in self.metrics.measured.items()
             },
-            **fields,
+            **coded.columns,
         )
+
+    def _features(self, row: str, image: np.ndarray) -> Arrays:
+        return {
+            f"features/{name}/{row}": each.measure(image)
+            for name, each in self.features.items()
+        }
+
+    def _finished(self, subject: Subject, name: str, pixels: str) -> Entry | None:
+        entry = self.store.read(name, subject.name, self._fingerprint(subject))
+        if entry is None or entry.pixels != pixels:
+            return None
+        if self.save_images and subject.shown:
+            paths = [self.store.reconstruction(name, row.codec) for row in entry.rows]
+            return entry if all(path.exists() for path in paths) else None
+        return entry
+
+    def _show(self, name: str, image: np.ndarray, entries: Sequence[Entry]) -> None:
+        """Sets the picture and what became of it side by side."""
+        shown = {"original": image}
+        for row in (row for entry in entries for row in entry.rows):
+            path = self.store.reconstruction(name, row.codec)
+            if path.exists():
+                shown[_label(row)] = read_image(path)
+        write_png(self.store.side_by_side(name), side_by_side(shown))
 
 
 def unique_names(paths: Sequence[str]) -> list[str]:
@@ -194,18 +242,17 @@ def unique_names(paths: Sequence[str]) -> list[str]:
     return names
 
 
-def _timed(function, *args):
-    start = time.perf_counter()
-    value = function(*args)
-    return value, time.perf_counter() - start
-
-
-def _gap_percent(num_bytes: int, estimated_bits: float) -> float | None:
-    """Returns by how much the real bits exceed the estimate, in percent of it."""
-    return 100 * (8 * num_bytes / estimated_bits - 1) if estimated_bits else None
-
-
-def _label(result: Result) -> str:
-    psnr = result.metrics.get("psnr")
+def _line(row: Result) -> str:
+    psnr = row.metrics.get("psnr")
     quality = "" if psnr is None else f", {psnr:.2f} dB"
-    return f"{result.codec}, {result.bpp:.3f} bpp{quality}"
+    return f"{row.image}: {row.codec}, {row.bytes:,} bytes, {row.bpp:.4f} bpp{quality}"
+
+
+def _label(row: Result) -> str:
+    psnr = row.metrics.get("psnr")
+    quality = "" if psnr is None else f", {psnr:.2f} dB"
+    return f"{row.codec}, {row.bpp:.3f} bpp{quality}"
+
+
+def _as_array(file: bytes) -> np.ndarray:
+    return np.frombuffer(file, np.uint8)
