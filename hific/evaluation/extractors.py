@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from hific import lpips
+from hific.evaluation import inception
 from hific.evaluation.weight_files import WeightFile, sha256_of
 
 # Patches that pass through a network together.
@@ -99,13 +101,95 @@ def load_alex(path: str | pathlib.Path) -> Extractor:
     )
 
 
+def load_torch_fidelity(path: str | pathlib.Path) -> Extractor:
+    """Loads the Inception of torch-fidelity, computed by TensorFlow.
+
+    Args:
+        path: As `inception.read` takes it.
+
+    Raises:
+        ValueError: See there.
+    """
+    network = inception.features(inception.read(pathlib.Path(path)))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)])
+    def measure(patches):
+        return network(inception.resize_as_tensorflow_1(patches))
+
+    return Extractor(
+        name="torch-fidelity",
+        weights_sha256=sha256_of(pathlib.Path(path)),
+        resize="bilinear to 299 as TensorFlow 1",
+        dimension=inception.NUM_FEATURES,
+        side=256,
+        features=lambda patches: measure(patches).numpy(),
+    )
+
+
+def load_clean_fid(path: str | pathlib.Path) -> Extractor:
+    """Loads the Inception of clean-fid, computed by PyTorch.
+
+    Args:
+        path: TorchScript, `inception-2015-12-05.pt`.
+
+    Raises:
+        ValueError: torch is not installed, or cannot read the file.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise ValueError(
+            f"clean-fid's Inception is TorchScript, which needs torch ({error}): "
+            'pip install "egic[metrics]".'
+        ) from error
+    try:
+        network = torch.jit.load(str(path), map_location="cpu").eval().layers
+    except (RuntimeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is no TorchScript file with the Inception of clean-fid: {error}"
+        ) from error
+
+    def measure(patches):
+        resized = np.stack([resize_as_clean_fid(patch) for patch in patches])
+        images = torch.from_numpy(np.ascontiguousarray(resized.transpose(0, 3, 1, 2)))
+        with torch.no_grad():
+            found = network((images - 128) / 128)
+        return found.reshape(len(patches), -1).numpy()
+
+    return Extractor(
+        name="clean-fid",
+        weights_sha256=sha256_of(pathlib.Path(path)),
+        resize="Pillow's bicubic to 299, not rounded",
+        dimension=inception.NUM_FEATURES,
+        side=256,
+        features=measure,
+    )
+
+
+def resize_as_clean_fid(patch: np.ndarray) -> np.ndarray:
+    """Resizes [H, W, 3] to 299 x 299 pixels, float32 in [0, 255].
+
+    Pillow's bicubic, which blurs before reduction, each channel in float; clipped, not
+    rounded.
+
+    Source: `make_resizer("PIL", False, "bicubic", (299, 299))` of clean-fid; Parmar et
+    al. 2022, arXiv:2104.11222.
+    """
+    size = (inception.INPUT_SIDE, inception.INPUT_SIDE)
+    channels = [
+        np.asarray(Image.fromarray(channel).resize(size, Image.Resampling.BICUBIC))
+        for channel in np.moveaxis(patch, -1, 0).astype(np.float32)
+    ]
+    return np.stack(channels, -1).clip(0, 255)
+
+
 class Backend(NamedTuple):
     """An extractor before its weights are loaded.
 
     Attributes:
         frechet: Column of the Fréchet distance of its features.
         kernel: Column of their kernel distance.
-        weights: The published file; None where `hific.lpips_weights` has it.
+        weights: The published file; None for that of `hific.lpips`.
         load: Reads that file.
     """
 
@@ -115,7 +199,30 @@ class Backend(NamedTuple):
     load: Callable[[str | pathlib.Path], Extractor]
 
 
+_TORCH_FIDELITY = WeightFile(
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+    "weights-inception-2015-12-05-6726825d.pth",
+    "6726825d",
+    places=[
+        "~/.cache/torch/hub/checkpoints/weights-inception-2015-12-05-6726825d.pth",
+        "~/.cache/torch/hub/checkpoints/pt_inception-2015-12-05-6726825d.pth",
+    ],
+)
+_CLEAN_FID = WeightFile(
+    "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/"
+    "inception-2015-12-05.pt",
+    "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
+    places=["/tmp/inception-2015-12-05.pt"],
+)
+
 # Name -> extractor. A new one is a function and a line.
 EXTRACTORS: Mapping[str, Backend] = {
     "alex": Backend("fd_alex", "kd_alex", None, load_alex),
+    "torch-fidelity": Backend(
+        "fid_torch_fidelity",
+        "kid_torch_fidelity",
+        _TORCH_FIDELITY,
+        load_torch_fidelity,
+    ),
+    "clean-fid": Backend("fid_clean_fid", "kid_clean_fid", _CLEAN_FID, load_clean_fid),
 }
