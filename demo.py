@@ -38,6 +38,7 @@ from hific.evaluation.pictures import side_by_side
 from hific.files import write_atomically
 from hific.images import write_png
 from hific.pictures import find_pictures
+from hific.run_directory import Order
 
 _STEPS = flags.DEFINE_integer("steps", 400, "Training steps of 4 crops.", 1)
 _SEGMENTATION_STEPS = flags.DEFINE_integer(
@@ -90,10 +91,11 @@ def _train_model(model: pathlib.Path, steps: int) -> None:
         for name in _TRAINED_ON:
             write_png(pictures / f"{name}.png", getattr(skimage.data, name)())
         config = copy.deepcopy(PRESETS["egic-tiny"])
-        stage1.record(config, workdir, steps)
+        seen = find_pictures(str(pictures))
         settings = stage1.Settings(steps, batch_size=4, init="klt")
+        stage1.record(config, workdir, steps, Order(settings.seed, len(seen)))
         print(f"Training egic-tiny for {steps} steps on {', '.join(_TRAINED_ON)}")
-        stage1.train(config, find_pictures(str(pictures)), workdir, settings)
+        stage1.train(config, seen, workdir, settings)
         if (model / "manifest.json").exists():
             shutil.rmtree(model)
         codec.export(workdir, model)

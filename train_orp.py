@@ -24,7 +24,7 @@ from ml_collections import config_flags
 import hific.config
 from egic import orp
 from egic.orp_config import KINDS, OrpConfig, get_config
-from hific import loop, overrides
+from hific import loop, overrides, run_directory
 from hific.errors import CodecError
 from hific.guards import NonFiniteTraining
 from hific.pictures import find_pictures
@@ -71,7 +71,8 @@ def main(argv):
     try:
         config = _resolved()
         pictures = find_pictures(_IMAGES.value)
-        model = orp.prepare(config, init_from, workdir, _PRECISION.value)
+        order = run_directory.Order(_SEED.value, len(pictures))
+        model = orp.prepare(config, init_from, workdir, _PRECISION.value, order)
     except ValueError as error:
         raise app.UsageError(str(error)) from error
     try:

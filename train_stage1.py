@@ -21,7 +21,7 @@ from ml_collections import config_flags
 import hific.config
 from egic import stage1
 from egic.config import KINDS
-from hific import loop, lpips, overrides
+from hific import loop, lpips, overrides, run_directory
 from hific.errors import CodecError
 from hific.guards import NonFiniteTraining
 from hific.pictures import find_pictures
@@ -77,7 +77,8 @@ def main(argv):
         config = hific.config.from_dict(hific.config.to_dict(_CONFIG.value), KINDS)
         pictures = find_pictures(_IMAGES.value)
         stage1.check_start(_INIT.value, config)
-        stage1.record(config, workdir, _STEPS.value)
+        order = run_directory.Order(_SEED.value, len(pictures))
+        stage1.record(config, workdir, _STEPS.value, order)
     except ValueError as error:
         raise app.UsageError(str(error)) from error
     try:

@@ -33,7 +33,7 @@ import hific.config
 from deeplab2_tf.errors import DataError
 from egic import hific_stage2, labelled_flags, stage2, systems
 from egic.stage2_config import STRATEGIES, Stage2Config
-from hific import loop, lpips, overrides
+from hific import loop, lpips, overrides, run_directory
 from hific.config import HificConfig
 from hific.errors import CodecError
 from hific.guards import NonFiniteTraining
@@ -132,7 +132,7 @@ def _egic(config: Stage2Config, workdir: pathlib.Path) -> Callable[[], None]:
         _settings(),
     )
     perception = _load_lpips(systems.generator_weights(config).perceptual)
-    stage2.record(start, source, workdir)
+    stage2.record(start, source, workdir, _SEED.value)
     return functools.partial(
         stage2.train, start, source, workdir, _settings(), perception
     )
@@ -154,7 +154,8 @@ def _hific(config: HificConfig, workdir: pathlib.Path) -> Callable[[], None]:
         config, pathlib.Path(_INIT_FROM.value), _settings(), steps
     )
     perception = _load_lpips(config.perceptual_weight)
-    stage2.record_stage(start.config, start.config, workdir)
+    order = run_directory.Order(_SEED.value, len(pictures))
+    run_directory.begin_stage(start.config, start.config, order, workdir)
     return functools.partial(
         hific_stage2.train,
         start,

@@ -28,6 +28,7 @@ from hific.losses import mse_255
 from hific.objectives import Terms, psnr
 from hific.pictures import Pictures
 from hific.reports import Report
+from hific.run_directory import Order
 from hific.schedules import make_optimizer
 from hific.training import Group, Player
 
@@ -86,7 +87,11 @@ class _FaithfulObjective:
 
 
 def prepare(
-    config: OrpConfig, init_from: pathlib.Path, workdir: pathlib.Path, precision: str
+    config: OrpConfig,
+    init_from: pathlib.Path,
+    workdir: pathlib.Path,
+    precision: str,
+    order: Order,
 ) -> CodecModel:
     """Builds the codec of another run with a head, and records the run directory.
 
@@ -101,6 +106,7 @@ def prepare(
         workdir: Gets config.json, the codec's config with its head, and stage.json,
             this one.
         precision: Of E, G and the head, "float32" or "bfloat16".
+        order: Of the pictures.
 
     Raises:
         ValueError: The config makes no sense, or asks for a larger head than G;
@@ -109,15 +115,12 @@ def prepare(
     _check(config)
     codec_config = _config_of(init_from)
     codec_config.head = config.head
-    run_directory.check(codec_config, workdir)
-    run_directory.check(config, workdir, "stage.json")
     model = build_model(codec_config, precision)
     if next(checkpoints.valid_checkpoints(workdir), None) is None:
         step = checkpoints.load_weights(init_from, model.without_head())
         _head_of(model).start_from(model.synthesis)
         _LOG.info("Copied the head from G of %s, step %d.", init_from, step)
-    run_directory.record(codec_config, workdir)
-    run_directory.record(config, workdir, "stage.json")
+    run_directory.begin_stage(config, codec_config, order, workdir)
     return model
 
 

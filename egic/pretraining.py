@@ -63,9 +63,8 @@ def record(
     (player,) = systems.pretraining(critic, config, label_set)
     _trace(critic, player.objective, config, label_set)
     order = run_directory.Order(seed, len(source))
-    run_directory.check(config, workdir)
-    run_directory.record(order, workdir, "order.json")
-    run_directory.record(config, workdir)
+    files = {run_directory.ORDER: order, run_directory.CONFIG: config}
+    run_directory.begin(files, workdir)
 
 
 def _check(config: PretrainingConfig, sources: Sequence[Source]) -> LabelSet:

@@ -15,6 +15,7 @@ from hific import checkpoints, config_checks, loop, run_directory, systems, trai
 from hific.averages import Average
 from hific.crops import TrainingCrops
 from hific.pictures import Pictures
+from hific.run_directory import Order
 from hific.systems import Lpips
 
 _CLOSED_FORM_CROPS = 160
@@ -57,23 +58,25 @@ def check_start(init: str, config: Any) -> None:
         )
 
 
-def record(config: Any, workdir: pathlib.Path, steps: int) -> None:
-    """Saves the config to the run directory, a cosine schedule's horizon filled in.
+def record(config: Any, workdir: pathlib.Path, steps: int, order: Order) -> None:
+    """Saves config and order to the run directory; fills in a cosine's horizon.
 
     Args:
         config: An `EgicConfig` or `HificConfig`; its horizon is set to `steps` where
             it has none.
         workdir: The run directory.
         steps: Of the run.
+        order: Of the pictures.
 
     Raises:
         ValueError: The config names what does not exist, or contradicts itself, or the
-            directory holds a run with another one.
+            directory holds another run. Nothing was written.
     """
     if config.optimizer.schedule == "cosine" and not config.optimizer.horizon:
         config.optimizer.horizon = steps
     config_checks.check(config)
-    run_directory.record(config, workdir)
+    files = {run_directory.ORDER: order, run_directory.CONFIG: config}
+    run_directory.begin(files, workdir)
 
 
 def train(

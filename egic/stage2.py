@@ -26,10 +26,10 @@ from hific.averages import Average
 from hific.choices import choose
 from hific.codec import LATENT_STRIDE, CodecModel
 from hific.config_checks import CROP_MULTIPLE
+from hific.run_directory import Order
 from hific.systems import Lpips
 from hific.weight_norms import calibrate
 
-STAGE = "stage.json"
 # `Settings.precision` -> the Keras policy of a discriminator.
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
@@ -185,32 +185,16 @@ def _check_crop(critic: Any, model: CodecModel, config: Stage2Config) -> None:
     tf.function(critic, autograph=False).get_concrete_function(image, latent)
 
 
-def record(start: Start, source: Source, workdir: pathlib.Path) -> None:
-    """Checks the source, and saves the configs to the run directory.
+def record(start: Start, source: Source, workdir: pathlib.Path, seed: int = 0) -> None:
+    """Checks the source, and saves configs and order to the run directory.
 
     Raises:
         ValueError: The source has another label set, or the directory holds another
             run. Nothing was written.
     """
     _check_labels(start.label_set, source.label_set, "The source of pictures")
-    record_stage(start.codec_config, start.config, workdir)
-
-
-def record_stage(codec_config: Any, config: Any, workdir: pathlib.Path) -> None:
-    """Saves the config of a codec and that of the stage which trains it further.
-
-    Raises:
-        ValueError: The directory holds another run. Nothing was written.
-    """
-    if (workdir / "config.json").exists() and not (workdir / STAGE).exists():
-        raise ValueError(
-            f"{workdir} holds a run of another stage; choose another --workdir."
-        )
-    run_directory.check(config, workdir, STAGE)
-    run_directory.check(codec_config, workdir)
-    # First, for a directory with a codec's config alone is a run of stage 1.
-    run_directory.record(config, workdir, STAGE)
-    run_directory.record(codec_config, workdir)
+    order = Order(seed, len(source))
+    run_directory.begin_stage(start.config, start.codec_config, order, workdir)
 
 
 def train(

@@ -1,16 +1,18 @@
 """A run directory belongs to one experiment, the one it was started with.
 
 config.json describes the codec. A later stage, whose codec is another run's, writes its
-own experiment beside it, as stage.json.
+own experiment beside it, as stage.json. order.json says which pictures each step sees.
 """
 
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import hific.config
+
+CONFIG, STAGE, ORDER = "config.json", "stage.json", "order.json"
 
 
 @dataclasses.dataclass
@@ -26,7 +28,41 @@ class Order:
     pictures: int
 
 
-def record(config: Any, workdir: pathlib.Path, name: str = "config.json") -> None:
+def begin(files: Mapping[str, Any], workdir: pathlib.Path) -> None:
+    """Writes what describes a run to a new directory, or compares with what is there.
+
+    Args:
+        files: Name -> dataclass. `CONFIG`, the codec's, is the last: a directory that
+            has it is a run, and without `STAGE` one of a first stage.
+        workdir: The run directory.
+
+    Raises:
+        ValueError: The directory holds another run; says in what it differs. Nothing
+            was written.
+    """
+    staged = (workdir / STAGE).exists()
+    if staged != (STAGE in files) and (staged or (workdir / CONFIG).exists()):
+        raise ValueError(
+            f"{workdir} holds a run of another stage; choose another --workdir."
+        )
+    for name, config in files.items():
+        check(config, workdir, name)
+    for name, config in files.items():
+        record(config, workdir, name)
+
+
+def begin_stage(
+    experiment: Any, codec_config: Any, order: Order, workdir: pathlib.Path
+) -> None:
+    """`begin` for a stage that trains the codec of another run further.
+
+    Raises:
+        ValueError: See `begin`.
+    """
+    begin({STAGE: experiment, ORDER: order, CONFIG: codec_config}, workdir)
+
+
+def record(config: Any, workdir: pathlib.Path, name: str = CONFIG) -> None:
     """Writes a config to a new run directory, or compares with the one there.
 
     Args:
@@ -44,7 +80,7 @@ def record(config: Any, workdir: pathlib.Path, name: str = "config.json") -> Non
         hific.config.save(config, path)
 
 
-def check(config: Any, workdir: pathlib.Path, name: str = "config.json") -> None:
+def check(config: Any, workdir: pathlib.Path, name: str = CONFIG) -> None:
     """Raises what `record` would, and writes nothing."""
     path = workdir / name
     if not path.exists():

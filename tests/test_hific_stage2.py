@@ -8,13 +8,14 @@ import pytest
 
 from egic import hific_stage2, stage2
 from egic.codec import build_model
-from hific import checkpoints
+from hific import checkpoints, run_directory
 from hific.config import OptimizerConfig
 from hific.names import named_variables
 from hific.network_config import DecoderConfig
 from tests.stage_runs import CODECS, MICRO_HIFIC, codec_run
 from tests.toy_codec import ToyPictures
 
+ORDER = run_directory.Order(0, len(ToyPictures()))
 SETTINGS = stage2.Settings(data_threads=1, log_every=1, checkpoint_every=2)
 
 
@@ -30,7 +31,7 @@ def prepare(stage1, **fields):
 
 def test_all_of_the_codec_moves_from_where_stage_1_left_it(stage1, tmp_path):
     start = prepare(stage1)
-    stage2.record_stage(start.config, start.config, tmp_path)
+    run_directory.begin_stage(start.config, start.config, ORDER, tmp_path)
     before = {k: v.numpy() for k, v in named_variables(start.model).items()}
     saved = build_model(MICRO_HIFIC)
     checkpoints.load_weights(stage1, saved)
@@ -69,4 +70,4 @@ def test_what_does_not_fit_is_refused(stage1, tmp_path):
 def test_the_directory_of_stage_1_is_not_written_to(stage1):
     config = prepare(stage1).config
     with pytest.raises(ValueError, match="a run of another stage"):
-        stage2.record_stage(config, config, stage1)
+        run_directory.begin_stage(config, config, ORDER, stage1)

@@ -4,6 +4,7 @@ import pytest
 
 from hific import run_directory
 from hific.config import RateConfig
+from hific.run_directory import CONFIG, ORDER, STAGE, Order
 
 
 def test_a_directory_holds_one_config_of_each_name(tmp_path):
@@ -26,3 +27,35 @@ def test_another_config_of_the_same_name_is_refused_by_field(tmp_path):
 def test_checking_writes_nothing(tmp_path):
     run_directory.check(RateConfig(), tmp_path / "run")
     assert not list(tmp_path.iterdir())
+
+
+FIRST = {ORDER: Order(0, 6), CONFIG: RateConfig()}
+LATER = {STAGE: RateConfig(weight=2.0), **FIRST}
+
+
+@pytest.mark.parametrize("theirs, ours", [(FIRST, LATER), (LATER, FIRST)])
+def test_the_directory_of_another_stage_is_refused(tmp_path, theirs, ours):
+    run_directory.begin(theirs, tmp_path)
+    run_directory.begin(theirs, tmp_path)
+    with pytest.raises(ValueError, match="holds a run of another stage"):
+        run_directory.begin(ours, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "order, complaint",
+    [
+        (Order(3, 6), "seed was 0, now 3"),
+        (Order(0, 7), "pictures was 6, now 7"),
+    ],
+)
+def test_another_order_is_refused_and_nothing_written(tmp_path, order, complaint):
+    run_directory.record(FIRST[ORDER], tmp_path, ORDER)
+    with pytest.raises(ValueError, match=complaint):
+        run_directory.begin(LATER | {ORDER: order}, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [ORDER]
+
+
+def test_a_run_from_before_there_was_an_order_gets_one(tmp_path):
+    run_directory.record(RateConfig(), tmp_path)
+    run_directory.begin(FIRST, tmp_path)
+    assert json.loads((tmp_path / ORDER).read_text())["pictures"] == 6

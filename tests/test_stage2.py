@@ -222,6 +222,8 @@ def test_a_directory_holds_one_run(runs, tmp_path):
     stage2.record(prepare(runs), scenes(), tmp_path)
     with pytest.raises(ValueError, match="strategy was 'I', now 'II'"):
         stage2.record(prepare(runs, tiny(strategy="II")), scenes(), tmp_path)
+    with pytest.raises(ValueError, match="seed was 0, now 3"):
+        stage2.record(prepare(runs), scenes(), tmp_path, 3)
     with pytest.raises(ValueError, match="another config: .*kind was 'HificConfig'"):
         stage2.record(prepare(runs, backbone="egic"), scenes(), tmp_path)
     with pytest.raises(ValueError, match="a run of another stage"):

@@ -80,6 +80,12 @@ def test_another_config_in_the_same_directory_is_refused_by_field(arguments):
         run(arguments | {"config.rate.weight": "2.0"})
 
 
+def test_another_seed_in_the_same_directory_is_refused(arguments):
+    run(arguments)
+    with pytest.raises(app.UsageError, match="seed was 0, now 3"):
+        run(arguments | {"seed": "3"})
+
+
 def test_a_name_that_means_nothing_is_refused_before_it_is_saved(arguments, tmp_path):
     with pytest.raises(app.UsageError, match="No optimizer.schedule 'cosin'; there"):
         run(arguments | {"config.optimizer.schedule": "cosin"})
