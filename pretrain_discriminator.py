@@ -27,6 +27,7 @@ from deeplab2_tf.errors import DataError
 from egic import labelled_flags, pretraining
 from egic.pretraining_config import KINDS, PretrainingConfig
 from hific import loop, overrides
+from hific.checkpoints import UnusableCheckpoint
 from hific.guards import NonFiniteTraining
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -66,7 +67,7 @@ def main(argv):
     except loop.Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         sys.exit(loop.EXIT_INTERRUPTED)
-    except (NonFiniteTraining, DataError) as error:
+    except (NonFiniteTraining, UnusableCheckpoint, DataError) as error:
         sys.exit(f"pretrain_discriminator.py: {error}")
 
 

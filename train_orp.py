@@ -25,6 +25,7 @@ import hific.config
 from egic import orp
 from egic.orp_config import KINDS, OrpConfig, get_config
 from hific import loop, overrides, run_directory
+from hific.checkpoints import UnusableCheckpoint
 from hific.errors import CodecError
 from hific.guards import NonFiniteTraining
 from hific.pictures import find_pictures
@@ -80,7 +81,7 @@ def main(argv):
     except loop.Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         sys.exit(loop.EXIT_INTERRUPTED)
-    except NonFiniteTraining as error:
+    except (NonFiniteTraining, UnusableCheckpoint) as error:
         sys.exit(f"train_orp.py: {error}")
     except CodecError as error:
         print(f"train_orp.py: {error}", file=sys.stderr)

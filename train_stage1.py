@@ -22,6 +22,7 @@ import hific.config
 from egic import stage1
 from egic.config import KINDS
 from hific import loop, lpips, overrides, run_directory
+from hific.checkpoints import UnusableCheckpoint
 from hific.errors import CodecError
 from hific.guards import NonFiniteTraining
 from hific.pictures import find_pictures
@@ -86,7 +87,7 @@ def main(argv):
     except loop.Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         sys.exit(loop.EXIT_INTERRUPTED)
-    except NonFiniteTraining as error:
+    except (NonFiniteTraining, UnusableCheckpoint) as error:
         sys.exit(f"train_stage1.py: {error}")
     except CodecError as error:
         print(f"train_stage1.py: {error}", file=sys.stderr)

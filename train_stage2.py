@@ -34,6 +34,7 @@ from deeplab2_tf.errors import DataError
 from egic import hific_stage2, labelled_flags, stage2, systems
 from egic.stage2_config import STRATEGIES, Stage2Config
 from hific import loop, lpips, overrides, run_directory
+from hific.checkpoints import UnusableCheckpoint
 from hific.config import HificConfig
 from hific.errors import CodecError
 from hific.guards import NonFiniteTraining
@@ -107,7 +108,7 @@ def main(argv):
     except loop.Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         sys.exit(loop.EXIT_INTERRUPTED)
-    except (NonFiniteTraining, DataError) as error:
+    except (NonFiniteTraining, UnusableCheckpoint, DataError) as error:
         sys.exit(f"train_stage2.py: {error}")
     except CodecError as error:
         print(f"train_stage2.py: {error}", file=sys.stderr)

@@ -18,9 +18,19 @@ from hific.averages import Average
 from hific.files import sync, write_atomically
 from hific.names import named_variables
 
-__all__ = ["Checkpoints", "load_weights", "named_variables", "valid_checkpoints"]
+__all__ = [
+    "Checkpoints",
+    "UnusableCheckpoint",
+    "load_weights",
+    "named_variables",
+    "valid_checkpoints",
+]
 
 _LOG = logging.getLogger("absl")
+
+
+class UnusableCheckpoint(ValueError):
+    """A run cannot go on from what it saved."""
 
 
 class Checkpoints:
@@ -61,15 +71,15 @@ class Checkpoints:
             The restored step, 0 where there was nothing to restore.
 
         Raises:
-            ValueError: A valid checkpoint does not fit the objects to restore, or there
-                were checkpoints and all of them are damaged.
+            UnusableCheckpoint: A valid one does not fit the objects to restore, or
+                there were checkpoints and all of them are damaged.
         """
         for prefix in valid_checkpoints(self._directory.parent):
             if self._restore(prefix):
                 return int(self._step)
         finished = sorted(path.stem for path in self._directory.glob("ckpt-*.ok"))
         if finished:
-            raise ValueError(
+            raise UnusableCheckpoint(
                 f"None of the checkpoints in {self._directory} can be used: "
                 f"{', '.join(finished)}; the log says why. Bring them back, or choose "
                 "another --workdir to start over."
@@ -85,7 +95,7 @@ class Checkpoints:
         """Restores the checkpoint of a step; False, and a log line, if it cannot be.
 
         Raises:
-            ValueError: It does not fit the objects to restore.
+            UnusableCheckpoint: It does not fit the objects to restore.
         """
         return self._restore(self._directory / f"ckpt-{number}")
 
@@ -97,7 +107,7 @@ class Checkpoints:
             _LOG.warning("Skipping checkpoint %s: %s", prefix, error)
             return False
         except AssertionError as error:
-            raise ValueError(
+            raise UnusableCheckpoint(
                 f"{prefix} holds other variables than this run: "
                 f"{str(error).splitlines()[0]}"
             ) from error

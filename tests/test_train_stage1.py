@@ -105,6 +105,16 @@ def test_more_steps_continue_the_run(arguments, tmp_path):
     assert [json.loads(line)["step"] for line in lines] == [2, 3]
 
 
+def test_checkpoints_that_are_all_damaged_end_the_run_without_a_traceback(
+    arguments, tmp_path
+):
+    run(arguments)
+    for path in (tmp_path / "run" / "checkpoints").glob("*.data-*"):
+        path.write_bytes(b"damaged")
+    with pytest.raises(SystemExit, match="train_stage1.py: None of the checkpoints"):
+        run(arguments)
+
+
 def test_no_pictures_is_a_usage_error_that_names_the_glob(arguments):
     with pytest.raises(app.UsageError, match="nowhere"):
         run(arguments | {"images": "/nowhere/*.png"})
