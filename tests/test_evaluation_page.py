@@ -109,11 +109,12 @@ def test_plots_are_images_so_that_their_ids_do_not_clash():
 
 
 def test_settings_may_be_nested():
-    settings = {"model": {"alphas": [0, 0.5], "id": "4be1"}, "weights": None}
+    settings = {"model": {"alphas": [0, 0.5], "runs": [{"id": 1}]}, "weights": None}
     facts = _document(settings=settings).one("section", id="how-it-was-measured")
     lines = facts.all("tbody")[0].children
     assert [line.children[0].text for line in lines] == ["model", "weights"]
-    assert [item.text for item in facts.all("li")] == ["0", "0.5"]
+    assert lines[0].all("tr")[0].text == "alphas0, 0.5"
+    assert [item.text for item in facts.all("li")] == ["id1"]
     assert lines[1].children[1].text == "none"
 
 

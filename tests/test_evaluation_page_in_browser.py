@@ -4,11 +4,18 @@ import numpy as np
 import pytest
 
 from hific.evaluation import columns, gallery, page
-from hific.evaluation.page_tables import Missing, Row, Table
+from hific.evaluation.page_tables import Noted, Row, Table
 from tests import browser, page_reading
 
 EVIL = "<img src=x onerror=alert(1)>.png"
-PSNR = [31.5, None, float("inf"), -2.25, Missing("too small")]
+PSNR = [
+    Noted("doubtful", 31.5),
+    None,
+    float("inf"),
+    -2.25,
+    Noted("too small"),
+    1234.0,
+]
 SVG = b"""<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10">
 <style>path { stroke: #1f77b4 }</style><path d="M0 10 L20 0"/></svg>"""
 
@@ -52,7 +59,7 @@ def loaded(tmp_path):
 def test_an_address_sorts_a_table_and_missing_values_stay_below(loaded):
     table = loaded("#sort=summary,psnr,descending").one("table", id="summary")
     names = [row[0] for row in page_reading.rows(table)]
-    assert names == ["codec 2", "codec 0", "codec 3", "codec 1", "codec 4"]
+    assert names == ["codec 2", "codec 5", "codec 0", "codec 3", "codec 1", "codec 4"]
     heading = table.one("th", **{"data-column": "psnr"})
     assert heading.attributes["aria-sort"] == "descending"
     assert heading.one("button").text == "PSNR dB ↑"

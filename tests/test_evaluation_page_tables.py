@@ -6,7 +6,7 @@ from hific.evaluation import columns
 from hific.evaluation.columns import Column
 from hific.evaluation.markup import document, element
 from hific.evaluation.page_tables import (
-    Missing,
+    Noted,
     Row,
     Table,
     best_cells,
@@ -82,7 +82,8 @@ def test_where_all_are_equal_none_is_the_best():
 
 def test_infinite_is_best_and_what_is_no_number_does_not_compete():
     rows = [_row("a", math.inf), _row("b", 30.0), _row("c", math.nan), _row("d")]
-    rows.append(_row("e", Missing("too small")))
+    rows.append(_row("e", Noted("too small")))
+    rows.append(_row("f", Noted("doubtful", 29.0)))
     assert best_cells(_table(*rows)) == {(0, "psnr")}
 
 
@@ -128,11 +129,18 @@ def test_a_best_value_is_said_and_against_whom():
     assert cell.attributes["title"] == "best of a, b"
 
 
-def test_a_missing_value_gives_its_reason_once():
-    reason = "the curves do not overlap"
-    drawn = _drawn(_table(_row("a", Missing(reason), Missing(reason)), _row("b", 3.0)))
-    assert page_reading.rows(drawn) == [["a", "–1", "–1"], ["b", "3.00", "–"]]
-    assert [item.text for item in drawn.one("ol").all("li")] == [reason]
+def test_a_footnote_is_written_once():
+    missing, doubtful = "the curves do not overlap", "only 2 points"
+    drawn = _drawn(
+        _table(_row("a", Noted(missing), Noted(missing)), _row("b", Noted(doubtful, 3)))
+    )
+    space = "\N{NARROW NO-BREAK SPACE}"
+    assert page_reading.rows(drawn) == [
+        ["a", f"–{space}1", f"–{space}1"],
+        ["b", f"3.00{space}2", "–"],
+    ]
+    assert [note.text for note in drawn.all("sup")] == ["1", "1", "2"]
+    assert [item.text for item in drawn.one("ol").all("li")] == [missing, doubtful]
 
 
 def test_a_count_that_never_varies_is_said_below_the_table():

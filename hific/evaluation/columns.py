@@ -32,6 +32,21 @@ class Column:
 
 
 _TRUE_PIXELS = "over the true pixels of the picture"
+_ALEX = "which compares with no published FID."
+
+
+def _distances(
+    frechet: str, of_frechet: str, kernel: str, of_kernel: str, network: str, how: str
+) -> tuple[Column, ...]:
+    """Returns the columns of two sets of features, see `sets.distances`."""
+    what = f"of {network} features of patches, originals against reconstructions, {how}"
+    return (
+        Column(frechet, of_frechet, "", f"Fréchet distance {what}", "lower", ".3f"),
+        Column(kernel, of_kernel, "", f"Kernel distance {what}", "lower", ".5f"),
+        Column(f"{kernel}_std", f"{of_kernel} ±", "", "Of its subsets.", "", ".5f"),
+        Column(f"{frechet}_patches", f"{of_frechet} patches", "", "", "", ",.0f"),
+    )
+
 
 # In the order in which they are shown.
 _KNOWN = (
@@ -104,15 +119,23 @@ _KNOWN = (
         "lpips", "LPIPS", "", "AlexNet, version 0.1, whole picture.", "lower", ".4f"
     ),
     Column("dists", "DISTS", "", "VGG16, whole picture.", "lower", ".4f"),
-    Column(
-        "fd_alex",
-        "FD-alex",
-        "",
-        "Fréchet distance of LPIPS-AlexNet features; compares with no published FID.",
-        "lower",
-        ".3f",
+    *_distances("fd_alex", "FD-alex", "kd_alex", "KD-alex", "LPIPS-AlexNet", _ALEX),
+    *_distances(
+        "fid_torch_fidelity",
+        "FID (torch-fidelity)",
+        "kid_torch_fidelity",
+        "KID (torch-fidelity)",
+        "FID-Inception",
+        "with the weights and the resize of torch-fidelity.",
     ),
-    Column("fd_alex_patches", "FD-alex patches", "", "Patches behind it.", "", ",.0f"),
+    *_distances(
+        "fid_clean_fid",
+        "FID (clean-fid)",
+        "kid_clean_fid",
+        "KID (clean-fid)",
+        "FID-Inception",
+        "as clean-fid resizes patches and computes them.",
+    ),
     Column(
         "encode_seconds", "encode", "s", "Wall clock, image to bytes.", "lower", ".3f"
     ),

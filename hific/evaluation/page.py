@@ -230,6 +230,8 @@ def _fact(value: Any) -> Element | str:
     if isinstance(value, Mapping):
         return _facts(value) if value else "none"
     if isinstance(value, list | tuple):
+        if not any(isinstance(one, Mapping | list | tuple) for one in value):
+            return ", ".join(str(_fact(one)) for one in value) or "none"
         return element("ul", *(element("li", _fact(one)) for one in value))
     if value is None or value == "":
         return "none"

@@ -10,15 +10,16 @@ from hific.evaluation.markup import Element, add, element
 
 
 @dataclasses.dataclass(frozen=True)
-class Missing:
-    """A value that could not be had, and why; the reason becomes a footnote."""
+class Noted:
+    """A value with a footnote: why it could not be had, or what makes it doubtful."""
 
-    reason: str
+    note: str
+    value: float | None = None
 
 
 _LONG_HEADING = 14  # Characters.
 
-Cell = str | int | float | Missing | None
+Cell = str | int | float | Noted | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,11 +135,11 @@ def draw(table: Table, name: str) -> list[Element]:
     """
     same = _same_everywhere(table)
     shown = [column for column in table.columns if column.name not in same]
-    reasons: dict[str, int] = {}
+    footnotes: dict[str, int] = {}
     whole = element("table", class_="sortable", id=name)
     if table.caption:
         add(whole, element("caption", table.caption))
-    add(whole, element("thead", _head(table, shown)), _body(table, shown, reasons))
+    add(whole, element("thead", _head(table, shown)), _body(table, shown, footnotes))
     drawn = [
         element(
             "div",
@@ -153,9 +154,9 @@ def draw(table: Table, name: str) -> list[Element]:
     if same:
         notes.append(f"The same in all rows: {', '.join(same.values())}.")
     drawn += [element("p", note, class_="note") for note in notes]
-    if reasons:
-        items = (element("li", reason) for reason in reasons)
-        drawn.append(element("ol", *items, class_="reasons"))
+    if footnotes:
+        items = (element("li", note) for note in footnotes)
+        drawn.append(element("ol", *items, class_="footnotes"))
     return drawn + _legend(table.columns)
 
 
@@ -181,8 +182,8 @@ def _head(table: Table, shown: Sequence[Column]) -> Element:
     return row
 
 
-def _body(table: Table, shown: Sequence[Column], reasons: dict[str, int]) -> Element:
-    """Draws the rows; adds the reasons of what is missing to those already found."""
+def _body(table: Table, shown: Sequence[Column], footnotes: dict[str, int]) -> Element:
+    """Draws the rows; adds their footnotes to those already found."""
     best = best_cells(table)
     rivals: dict[str, list[str]] = {}
     for row in table.rows:
@@ -193,7 +194,7 @@ def _body(table: Table, shown: Sequence[Column], reasons: dict[str, int]) -> Ele
         line = element("tr")
         for column in shown:
             cell = _cell(
-                row.cells.get(column.name), column, column is shown[0], reasons
+                row.cells.get(column.name), column, column is shown[0], footnotes
             )
             if (index, column.name) in best:
                 _mark(cell, f"best of {', '.join(rivals[row.group])}")
@@ -203,12 +204,13 @@ def _body(table: Table, shown: Sequence[Column], reasons: dict[str, int]) -> Ele
 
 
 def _numbers(table: Table, column: Column, indices: list[int]) -> dict[int, float]:
-    cells = {i: table.rows[i].cells.get(column.name) for i in indices}
-    return {
-        i: cell
-        for i, cell in cells.items()
-        if isinstance(cell, int | float) and not math.isnan(cell)
-    }
+    found = {}
+    for i in indices:
+        cell = table.rows[i].cells.get(column.name)
+        value = cell.value if isinstance(cell, Noted) else cell
+        if isinstance(value, int | float) and not math.isnan(value):
+            found[i] = value
+    return found
 
 
 def _heading(column: Column, numbers: bool) -> Element:
@@ -228,12 +230,15 @@ def _heading(column: Column, numbers: bool) -> Element:
     return heading
 
 
-def _cell(cell: Cell, column: Column, header: bool, reasons: dict[str, int]) -> Element:
+def _cell(
+    cell: Cell, column: Column, header: bool, footnotes: dict[str, int]
+) -> Element:
     node = element("th", scope="row") if header else element("td")
-    if isinstance(cell, Missing):
-        number = reasons.setdefault(cell.reason, len(reasons) + 1)
-        add(node, columns.shown(None, column), element("sup", str(number)))
-        node.set("title", cell.reason)
+    if isinstance(cell, Noted):
+        number = footnotes.setdefault(cell.note, len(footnotes) + 1)
+        text = f"{columns.shown(cell.value, column)}\N{NARROW NO-BREAK SPACE}"
+        add(node, text, element("sup", str(number)))
+        node.set("title", cell.note)
     else:
         add(node, columns.shown(cell, column))
     if not isinstance(cell, str) and not header:
