@@ -28,3 +28,26 @@ def _draw(name, shape, random):
     if name.endswith(("bn.weight", "running_var")):
         return 1 + 0.3 * np.tanh(values)
     return 0.1 * values
+
+
+def vgg16():
+    """Returns a state dict of VGG-16's convolutions, by torchvision's names."""
+    widths = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
+    numbers = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+    arrays, before = {}, 3
+    for number, width in zip(numbers, widths, strict=True):
+        random = np.random.default_rng([7, number])
+        shape = (width, before, 3, 3)
+        arrays[f"features.{number}.weight"] = _draw("conv.weight", shape, random)
+        arrays[f"features.{number}.bias"] = _draw("bias", (width,), random)
+        before = width
+    return arrays
+
+
+def alpha_beta():
+    """Returns a state dict of DISTS' own weights, [1, 1475, 1, 1] each."""
+    random = np.random.default_rng(9)
+    shape = (1, 3 + 64 + 128 + 256 + 512 + 512, 1, 1)
+    return {
+        name: random.uniform(0, 1, shape).astype("f4") for name in ("alpha", "beta")
+    }

@@ -57,8 +57,8 @@ def lpips_of(distance: lpips.Lpips) -> Metric:
     return measure
 
 
-# Column of the report -> metric. A new one is a function and a line. LPIPS joins them
-# where its weights are at hand.
+# Column of the report -> metric. A new one is a function and a line. LPIPS
+# (`lpips_of`) and DISTS (`dists.Dists`) join them where their weights are at hand.
 METRICS: Mapping[str, Metric] = {"psnr": psnr, "ms_ssim": ms_ssim}
 
 
