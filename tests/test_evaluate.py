@@ -1,60 +1,18 @@
-import csv
 import json
 import math
-import os
-import pathlib
-import struct
-import subprocess
-import sys
-import types
 
 import numpy as np
 import pytest
 from skimage import data
 
-from hific import bitstream, images, lpips_weights
-from hific.errors import InvalidImageError, UnsupportedAlphaError
+from hific import images, lpips_weights
+from hific.errors import InvalidImageError
 from hific.evaluation import baselines, metrics, run, subjects
 from hific.evaluation.store import Store
-
-
-class FourBits:
-    """Keeps the upper half of every byte, in a file of 4 + H * W * 3 bytes."""
-
-    stride = 64
-
-    def compress_with_report(self, image):
-        data = struct.pack("<HH", *image.shape[:2]) + (image >> 4).tobytes()
-        return data, types.SimpleNamespace(
-            clipped=int((image == 0).sum()), ideal_z_bits=8.0
-        )
-
-    def decompress(self, data, alpha):
-        pixels = np.frombuffer(data[4:], np.uint8) << 4
-        return pixels.reshape(*struct.unpack("<HH", data[:4]), 3) + np.uint8(8 * alpha)
-
-    def estimate(self, image):
-        return 8.0 * image.size
-
-
-class InContainer(FourBits):
-    """The same in an .egic file."""
-
-    def compress_with_report(self, image):
-        height, width, _ = image.shape
-        payload, found = super().compress_with_report(image)
-        packet = bitstream.Packet(b"four", width, height, payload, 0)
-        return bitstream.pack(packet), found
-
-    def decompress(self, data, alpha):
-        if alpha == 0.5:
-            raise UnsupportedAlphaError("No alpha but 0 and 1 here.")
-        return super().decompress(bitstream.unpack(data).payload, alpha)
-
-
-def between(first, second, mode):
-    assert (first, second, mode) == ("g1", "none", "weights")
-    return InContainer()
+from tests.evaluate_script import results as results_of
+from tests.evaluate_script import run as run_script
+from tests.evaluate_script import write_pictures
+from tests.four_bits import FourBits
 
 
 def _evaluation(out, codec=None, alphas=(1.0,), names=(), **fields):
@@ -193,42 +151,12 @@ def test_pictures_of_the_same_name_keep_apart():
     assert run.unique_names(names) == ["x", "x-2", "x-2-2", "x-3"]
 
 
-# In a process of its own: the flags of two root scripts do not fit in one.
-DRIVER = """
-import sys
-import types
-sys.path[:0] = sys.argv.pop(1), sys.argv.pop(1)
-import evaluate
-assert "tensorflow" in sys.modules  # Loaded inside app.run, it starts as version 1.
-import test_evaluate
-from absl import app
-evaluate.measured.identify = lambda path: path
-evaluate.measured.egic.load = lambda directory: test_evaluate.InContainer()
-evaluate.measured.interpolation.load = test_evaluate.between
-app.run(evaluate.main)
-"""
-
-
-def _run_script(tmp_path, *flags):
-    tests = pathlib.Path(__file__).parent
-    command = [sys.executable, "-c", DRIVER, tests.parent, tests, "--model=none"]
-    command += [f"--images={tmp_path}/pictures", f"--out={tmp_path}/out", *flags]
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    return subprocess.run(command, capture_output=True, text=True, env=environment)
-
-
-def _write_pictures(tmp_path):
-    for name, left in (("a", 0), ("b", 100)):
-        cut = data.chelsea()[:64, left : left + 64]
-        images.write_png(tmp_path / f"pictures/{name}.png", cut)
-
-
 def test_the_script_writes_a_line_per_picture_and_codec(tmp_path):
-    _write_pictures(tmp_path)
-    done = _run_script(tmp_path, "--save_images")
+    write_pictures(tmp_path)
+    done = run_script(tmp_path, "--save_images")
     assert done.returncode == 0, done.stderr
     out = tmp_path / "out"
-    rows = list(csv.DictReader((out / "results.csv").read_text().splitlines()))
+    rows = results_of(out)
     assert [(row["image"], row["codec"]) for row in rows] == [
         (image, codec) for image in "ab" for codec in ("model", "jpeg", "webp")
     ]
@@ -252,8 +180,8 @@ def test_the_script_says_fd_alex_of_all_pictures(tmp_path):
             for name, shape in lpips_weights.SHAPES.items()
         },
     )
-    _write_pictures(tmp_path)
-    done = _run_script(tmp_path, "--baselines=jpeg", "--fd_patch=32")
+    write_pictures(tmp_path)
+    done = run_script(tmp_path, "--baselines=jpeg", "--fd_patch=32")
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary["settings"]["fd_patch"] == 32
@@ -265,9 +193,9 @@ def test_the_script_says_fd_alex_of_all_pictures(tmp_path):
 
 
 def test_the_script_exits_with_the_code_of_a_coding_error(tmp_path):
-    _write_pictures(tmp_path)
+    write_pictures(tmp_path)
     (tmp_path / "pictures/c.png").write_bytes(b"no picture")
-    done = _run_script(tmp_path, "--baselines=")
+    done = run_script(tmp_path, "--baselines=")
     assert done.returncode == InvalidImageError.exit_code
     assert "c.png" in done.stderr
     assert "Traceback" not in done.stderr
@@ -276,25 +204,25 @@ def test_the_script_exits_with_the_code_of_a_coding_error(tmp_path):
 
 
 def test_results_that_cannot_be_written_are_no_traceback(tmp_path):
-    _write_pictures(tmp_path)
+    write_pictures(tmp_path)
     (tmp_path / "out").write_text("a file, not a folder")
-    done = _run_script(tmp_path, "--baselines=")
+    done = run_script(tmp_path, "--baselines=")
     assert done.returncode == 4
     assert f"{tmp_path}/out" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_an_alpha_that_the_model_has_not_is_wrong_usage(tmp_path):
-    _write_pictures(tmp_path)
-    done = _run_script(tmp_path, "--baselines=", "--alpha=0.5")
+    write_pictures(tmp_path)
+    done = run_script(tmp_path, "--baselines=", "--alpha=0.5")
     assert done.returncode == 1
     assert "No alpha but 0 and 1 here." in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_the_script_measures_several_alphas_in_one_run(tmp_path):
-    _write_pictures(tmp_path)
-    done = _run_script(tmp_path, "--baselines=", "--alphas=0,1")
+    write_pictures(tmp_path)
+    done = run_script(tmp_path, "--baselines=", "--alphas=0,1")
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary["settings"]["alpha"] == [0.0, 1.0]
@@ -302,16 +230,16 @@ def test_the_script_measures_several_alphas_in_one_run(tmp_path):
 
 
 def test_what_is_no_alpha_is_wrong_usage(tmp_path):
-    _write_pictures(tmp_path)
-    done = _run_script(tmp_path, "--baselines=", "--alpha=0,2")
+    write_pictures(tmp_path)
+    done = run_script(tmp_path, "--baselines=", "--alpha=0,2")
     assert done.returncode == 1
     assert "--alpha=0,2 must be numbers from 0 to 1" in done.stdout + done.stderr
 
 
 def test_a_codec_between_two_models_is_measured_as_any(tmp_path):
-    _write_pictures(tmp_path)
+    write_pictures(tmp_path)
     flags = ("--interpolate_from=g1", "--interpolation=weights", "--alpha=0")
-    done = _run_script(tmp_path, "--baselines=", *flags)
+    done = run_script(tmp_path, "--baselines=", *flags)
     assert done.returncode == 0, done.stderr
     settings = json.loads((tmp_path / "out/summary.json").read_text())["settings"]
     assert settings["interpolate_from"] == "g1"
@@ -319,7 +247,7 @@ def test_a_codec_between_two_models_is_measured_as_any(tmp_path):
 
 
 def test_the_script_refuses_an_unknown_baseline(tmp_path):
-    _write_pictures(tmp_path)
-    done = _run_script(tmp_path, "--baselines=flif")
+    write_pictures(tmp_path)
+    done = run_script(tmp_path, "--baselines=flif")
     assert done.returncode == 1
     assert "No baseline flif; there are jpeg" in done.stdout + done.stderr
