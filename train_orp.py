@@ -13,6 +13,7 @@ SIGTERM and Ctrl-C save first and exit with code 75. On a CPU:
 --config=egic/orp_config.py:orp-tiny. docs/training.md has more.
 """
 
+import functools
 import pathlib
 import sys
 
@@ -23,7 +24,7 @@ from ml_collections import config_flags
 # 2.14 takes itself for version 1, and `==` in a graph compares identities, not values.
 import hific.config
 from egic import orp
-from egic.orp_config import KINDS, OrpConfig, get_config
+from egic.orp_config import KINDS, OrpConfig
 from hific import loop, overrides, run_directory
 from hific.checkpoints import UnusableCheckpoint
 from hific.errors import CodecError
@@ -36,6 +37,7 @@ _CONFIG = config_flags.DEFINE_config_file(
     "Preset (FILE.py:NAME), and overrides of it as --config.a.b=value; by default the "
     "published recipe, egic/orp_config.py:orp.",
 )
+_PUBLISHED = pathlib.Path(__file__).parent / "egic" / "orp_config.py"
 _INIT_FROM = flags.DEFINE_string(
     "init_from", None, "Run directory of the codec, of stage 1 or 2.", required=True
 )
@@ -90,8 +92,7 @@ def main(argv):
 
 def _resolved() -> OrpConfig:
     """The config with the flags that replace what a recipe says of the machine."""
-    chosen = _CONFIG.value or get_config()
-    config = hific.config.from_dict(hific.config.to_dict(chosen), KINDS)
+    config = hific.config.from_dict(hific.config.to_dict(_CONFIG.value), KINDS)
     config.steps = _STEPS.value or config.steps
     config.batch_size = _BATCH_SIZE.value or config.batch_size
     return config
@@ -110,4 +111,9 @@ def _settings() -> orp.Settings:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=overrides.parse_flags)
+    app.run(
+        main,
+        flags_parser=functools.partial(
+            overrides.parse_flags, default=f"{_PUBLISHED}:orp"
+        ),
+    )

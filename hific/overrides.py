@@ -1,11 +1,12 @@
-"""Answers to mistyped `--config.a.b=value` flags.
+"""Answers to mistyped `--config` and `--config.a.b=value` flags.
 
-`ml_collections.config_flags` parses overrides, but ends in a traceback where one names
-no field of the config.
+`ml_collections.config_flags` parses both, but ends in a traceback where an override
+names no field of the config, or there is no such file.
 """
 
 import dataclasses
 import difflib
+import pathlib
 import re
 import sys
 from collections.abc import Sequence
@@ -16,24 +17,44 @@ from absl import app, flags
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=\s]+)")
 
 
-def parse_flags(argv: list[str]) -> list[str]:
+def parse_flags(argv: list[str], default: str | None = None) -> list[str]:
     """Parses the flags of a script that has a `--config`; `app.run(flags_parser=)`.
 
     Args:
         argv: The command line, the program's name first.
+        default: Of `--config`, which can then be overridden as if it had been given.
+            As the default of the flag itself, it would be read before any error of an
+            override can be answered.
 
     Returns:
-        What is left of it. An override of a field that does not exist ends the program
-        with absl's message on wrong usage, which names the field and the likely one.
+        What is left of it. A config file that is not there, or an override of a field
+        that does not exist, ends the program with absl's message on wrong usage, which
+        names the file, or the field and the likely one.
     """
+    if default is not None and _given(argv) is None:
+        argv = [argv[0], f"--config={default}", *argv[1:]]
     try:
-        return app.parse_flags_with_usage(argv)
-    except (KeyError, IndexError, AttributeError, ValueError):
-        message = unknown_field(argv, _config_of(argv))
+        left = app.parse_flags_with_usage(argv)
+        message = _not_read(argv, flags.FLAGS["config"].value)
+        if message is None:
+            return left
+    except (KeyError, IndexError, AttributeError, ValueError, OSError):
+        config = _config_of(argv)
+        message = _not_read(argv, config) or unknown_field(argv, config)
         if message is None:
             raise
-        app.usage(shorthelp=True, detailed_error=message)
-        sys.exit(1)
+    app.usage(shorthelp=True, detailed_error=message)
+    sys.exit(1)
+
+
+def _not_read(argv: Sequence[str], config: Any) -> str | None:
+    """Why there is no config, where its file could not be read."""
+    if config is None or dataclasses.is_dataclass(config):
+        return None
+    return (
+        f"--config={_given(argv)} cannot be read. It is FILE.py:PRESET, where FILE.py "
+        f"is a path from {pathlib.Path.cwd()}."
+    )
 
 
 def unknown_field(argv: Sequence[str], config: Any) -> str | None:
@@ -79,8 +100,14 @@ def _fields(holder: Any) -> list[str]:
 
 def _config_of(argv: Sequence[str]) -> Any:
     """The config that `--config` names, before overrides."""
+    given = _given(argv)
+    return None if given is None else flags.FLAGS["config"].parser.parse(given)
+
+
+def _given(argv: Sequence[str]) -> str | None:
+    """What a command line says of `--config`."""
     for argument, following in zip(argv, [*argv[1:], ""], strict=True):
-        flag, joined, value = argument.lstrip("-").partition("=")
-        if flag == "config" and argument.startswith("-"):
-            return flags.FLAGS["config"].parser.parse(value if joined else following)
+        flag, joined, value = argument.partition("=")
+        if flag in ("--config", "-config"):
+            return value if joined else following
     return None

@@ -48,6 +48,40 @@ def test_fields_that_exist_are_no_error(argument):
     assert unknown_field(["program", argument], CONFIG) is None
 
 
+@pytest.mark.parametrize("overrides", [[], ["--config.head.stages=2"]])
+def test_a_config_that_is_not_there_is_named_without_a_traceback(overrides, tmp_path):
+    done = run_orp(tmp_path, "--config=nowhere.py:orp", *overrides)
+    assert done.returncode == 1
+    assert "--config=nowhere.py:orp cannot be read." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "override, complaint",
+    [
+        ("--config.head.stages=0", "head.stages is 0, which is no head"),
+        ("--config.head.stagse=2", "HeadConfig has no field 'stagse'"),
+    ],
+)
+def test_a_default_can_be_overridden_from_any_folder(override, complaint, tmp_path):
+    done = run_orp(tmp_path, override)
+    assert done.returncode == 1
+    assert complaint in done.stderr and "Traceback" not in done.stderr
+
+
+def run_orp(folder, *arguments):
+    """Runs train_orp.py in an empty folder but for a picture."""
+    (folder / "picture.png").touch()
+    script = pathlib.Path(__file__).parents[1] / "train_orp.py"
+    needed = ["--init_from=stage2", "--images=picture.png", "--workdir=run"]
+    return subprocess.run(
+        [sys.executable, script, *needed, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+    )
+
+
 def test_the_script_ends_with_a_usage_message_and_no_traceback(tmp_path):
     root = pathlib.Path(__file__).parents[1]
     flags = ["--config=hific/config.py:hific-tiny", "--config.rate.wieght=2"]
