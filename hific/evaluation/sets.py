@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hific.evaluation.extractors import EXTRACTORS, Description
-from hific.evaluation.frechet import Moments, frechet_distance
+from hific.evaluation.frechet import frechet_distance, gaussian_of
 from hific.evaluation.kernel import kernel_distance
 
 
@@ -50,7 +50,7 @@ def distances(
     enough = len(first) >= 2
     kernel = kernel_distance(first, second) if enough else None
     of_f = {
-        "": _frechet(first, second) if enough else None,
+        "": frechet_distance(*map(gaussian_of, (first, second))) if enough else None,
         "_patches": len(first),
         "_note": shortage(len(first), description.dimension),
         "_protocol": protocol,
@@ -78,13 +78,6 @@ def shortage(patches: int, dimension: int) -> str | None:
         f"{patches} patches for {dimension} features: the covariances are singular, so "
         "it compares only with values of the same patches"
     )
-
-
-def _frechet(first, second):
-    moments = [Moments(first.shape[1]) for _ in range(2)]
-    for of_one, samples in zip(moments, (first, second), strict=True):
-        of_one.add(samples)
-    return frechet_distance(*moments)
 
 
 def _joined(features, description):
