@@ -1,5 +1,7 @@
 """The page in headless Chromium; skipped where there is none."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -92,6 +94,60 @@ def test_a_picture_named_like_html_is_only_a_name(loaded):
     for image in document.one("main").all("img"):
         assert image.attributes["src"].startswith("data:image/")
         assert len(image.attributes["alt"]) > 5
+
+
+_PRESS = """<script>
+const seen = [];
+const one = (wanted) => document.querySelector(wanted);
+const note = (wanted) => seen.push(one(wanted).textContent);
+const heading = one('#summary [data-column="psnr"]');
+for (const times of [1, 2]) {
+  heading.querySelector("button").click();
+  seen.push(heading.getAttribute("aria-sort"));
+  note("#summary tbody th");
+}
+const filter = one(".browse input");
+for (const words of ["PICTURE 12", "none of these", ""]) {
+  filter.value = words;
+  filter.dispatchEvent(new Event("input"));
+  note(".browse [role=status]");
+}
+one(".browse button:last-of-type").click();
+note(".browse [role=status]");
+one(".crops .enlarge").click();
+for (const key of ["ArrowRight", "o", "o", "ArrowLeft", "ArrowLeft"]) {
+  one("dialog").dispatchEvent(new KeyboardEvent("keydown", { key }));
+  note("dialog p");
+}
+one("dialog button:last-of-type").click();
+seen.push(String(one("dialog").open));
+document.title = seen.join("; ");
+</script></body>"""
+
+
+def test_buttons_and_keys_do_what_they_say(tmp_path):
+    path = tmp_path / "report.html"
+    _write(path, pictures=250)
+    text = path.read_text().replace("</body>", _PRESS)
+    path.write_text(re.sub("<meta http-equiv[^>]*>", "", text))
+    found = browser.load(path.as_uri(), tmp_path / "profile")
+    assert found.console == []
+    assert page_reading.read(found.dom).one("title").text.split("; ") == [
+        *("descending", "codec 2", "ascending", "codec 3"),
+        *("1 to 13 of 13 rows", "no such rows", "1 to 100 of 250 rows"),
+        "101 to 200 of 250 rows",
+        *("jpeg: 0.2 bpp", "original", "jpeg: 0.2 bpp", "original", "jpeg: 0.2 bpp"),
+        "false",
+    ]
+
+
+def test_a_script_that_is_not_the_pages_own_does_not_run(tmp_path):
+    path = tmp_path / "report.html"
+    _write(path)
+    path.write_text(path.read_text().replace("</body>", _PRESS))
+    found = browser.load(path.as_uri(), tmp_path / "profile")
+    assert page_reading.read(found.dom).one("title").text == "Report"
+    assert "Content Security Policy" in found.console[0]
 
 
 def test_the_browser_tells_what_goes_wrong(tmp_path):

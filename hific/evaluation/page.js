@@ -60,9 +60,12 @@ function makeSortable(table) {
 
 function makeBrowsable(place) {
   const table = place.querySelector("table");
+  const headings = Array.from(table.tHead.rows[0].cells);
+  const named = headings.filter((heading) => heading.dataset.kind === "text");
   const texts = new Map();
   for (const row of table.tBodies[0].rows) {
-    texts.set(row, row.textContent.toLowerCase());
+    const names = named.map((heading) => row.cells[heading.cellIndex].textContent);
+    texts.set(row, names.join(" ").toLowerCase());
   }
   const filter = make("input", { type: "search", placeholder: "picture or codec" });
   filter.setAttribute("aria-label", "Show rows with these words");
