@@ -145,3 +145,33 @@ def test_without_torch_clean_fid_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ValueError, match=r'pip install "egic\[metrics\]"'):
         EXTRACTORS["clean-fid"].load(tmp_path / "x.pt")
+
+
+def test_what_is_at_hand_is_used_and_what_was_given_comes_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    cached = lpips_weights.default_path()
+    cached.parent.mkdir()
+    cached.write_bytes(b"")
+    given = tmp_path / "weights.pth"
+    given.write_bytes(b"")
+    assert extractors.choose({"clean-fid": None})["alex"] == cached
+    found = extractors.choose({"torch-fidelity": str(given)})
+    assert (found["alex"], found["torch-fidelity"]) == (cached, given)
+
+
+def test_what_cannot_run_is_used_only_if_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cached = tmp_path / "hific/inception-2015-12-05.pt"
+    cached.parent.mkdir()
+    cached.write_bytes(b"")
+    for torch, names in ((None, set()), (object(), {"clean-fid"})):
+        monkeypatch.setattr("importlib.util.find_spec", lambda name, it=torch: it)
+        assert set(extractors.choose({})) & {"clean-fid"} == names
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert extractors.choose({"clean-fid": str(cached)})["clean-fid"] == cached
+
+
+def test_an_unknown_extractor_is_refused_by_name():
+    with pytest.raises(ValueError, match="No extractor swav; there are alex, torch-"):
+        extractors.choose({"swav": "x"})

@@ -6,6 +6,7 @@ are from and how it resizes, and reports put that beside the number.
 """
 
 import dataclasses
+import importlib.util
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from hific import lpips
+from hific import lpips, lpips_weights
 from hific.evaluation import inception
 from hific.evaluation.weight_files import WeightFile, sha256_of
 
@@ -189,16 +190,20 @@ class Backend(NamedTuple):
     Attributes:
         frechet: Column of the Fréchet distance of its features.
         kernel: Column of their kernel distance.
-        weights: The published file; None for that of `hific.lpips`.
+        weights: The file, where it is published and where it may already lie.
         load: Reads that file.
+        needs: What has to be installed besides.
     """
 
     frechet: str
     kernel: str
-    weights: WeightFile | None
+    weights: WeightFile
     load: Callable[[str | pathlib.Path], Extractor]
+    needs: str | None = None
 
 
+# Made by `python -m hific.lpips`.
+_ALEX = WeightFile(lpips_weights.default_path().name)
 _TORCH_FIDELITY = WeightFile(
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
     "weights-inception-2015-12-05-6726825d.pth",
@@ -217,12 +222,38 @@ _CLEAN_FID = WeightFile(
 
 # Name -> extractor. A new one is a function and a line.
 EXTRACTORS: Mapping[str, Backend] = {
-    "alex": Backend("fd_alex", "kd_alex", None, load_alex),
+    "alex": Backend("fd_alex", "kd_alex", _ALEX, load_alex),
     "torch-fidelity": Backend(
         "fid_torch_fidelity",
         "kid_torch_fidelity",
         _TORCH_FIDELITY,
         load_torch_fidelity,
     ),
-    "clean-fid": Backend("fid_clean_fid", "kid_clean_fid", _CLEAN_FID, load_clean_fid),
+    "clean-fid": Backend(
+        "fid_clean_fid", "kid_clean_fid", _CLEAN_FID, load_clean_fid, needs="torch"
+    ),
 }
+
+
+def choose(given: Mapping[str, str | None]) -> dict[str, pathlib.Path]:
+    """Returns the extractors that can be used here, and their weight files.
+
+    Args:
+        given: Name -> file that the user names. Of the others those are taken whose
+            file is where it is usually kept, and that have what they need.
+
+    Raises:
+        ValueError: An unknown name, or a given file that does not exist.
+    """
+    unknown = [name for name in given if name not in EXTRACTORS]
+    if unknown:
+        raise ValueError(
+            f"No extractor {', '.join(unknown)}; there are {', '.join(EXTRACTORS)}."
+        )
+    found = {}
+    for name, backend in EXTRACTORS.items():
+        path = backend.weights.find(given.get(name))
+        needed = not backend.needs or importlib.util.find_spec(backend.needs)
+        if path and (given.get(name) or needed):
+            found[name] = path
+    return found

@@ -20,14 +20,14 @@ class WeightFile(NamedTuple):
     """A published file.
 
     Attributes:
-        address: It is at.
+        address: It is at; its name alone where the user makes it.
         sha256: Of it, or the first hexadecimal digits that its publisher states.
         places: Files that other tools keep it as, looked at in this order; "~" and
             environment variables are expanded.
     """
 
     address: str
-    sha256: str
+    sha256: str = ""
     places: Sequence[str] = ()
 
     @property
