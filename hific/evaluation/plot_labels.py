@@ -1,6 +1,6 @@
 """Where words go in a plot: beside what they name, and over nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ _SIDES = (
 # Alignment -> which way the words lie from their point.
 _WAY = {"left": 1, "right": -1, "center": 0, "bottom": 1, "top": -1}
 _RANK_COST = 0.2
+_LINE_SHARE = 0.8  # Pixels of lines within words, of the words' height.
 
 
 class Label(NamedTuple):
@@ -59,8 +60,9 @@ def place(
         The texts that were written, and the labels for which there was no room.
     """
     texts: list[Any] = []
-    boxes: list[np.ndarray] = []
+    boxes = np.zeros((0, 4))
     left_out: list[Label] = []
+    on_lines, on_markers = _counter(axes, lines), _counter(axes, taken)
     for label in labels:
         text = axes.annotate(
             label.text,
@@ -72,50 +74,76 @@ def place(
             zorder=6,
         )
         extent = text.get_window_extent()
-        found = _best(axes, label, (extent.width, extent.height), boxes, lines, taken)
-        if found is None:
+        places = _places(axes, label.points, (extent.width, extent.height))
+        free = _inside_frame(axes, places) & ~_overlap(places, boxes)
+        free &= on_markers(places) == 0
+        costs = np.where(
+            free, on_lines(places) + _preference(len(label.points)), np.inf
+        )
+        best = int(np.argmin(costs))
+        # A line may touch the words, but not run along them.
+        most = np.inf if label.must else _LINE_SHARE * extent.height
+        if costs[best] >= most:
             text.remove()
             left_out.append(label)
             continue
-        point, side, box = found
-        text.xy = point
+        side = _SIDES[best % len(_SIDES)]
+        text.xy = label.points[best // len(_SIDES)]
         text.set_position([_WAY[name] * _APART for name in side])
         text.set(ha=side[0], va=side[1])
         texts.append(text)
-        boxes.append(box)
+        boxes = np.concatenate([boxes, places[best : best + 1]])
     return texts, left_out
 
 
-def _best(axes, label, size, boxes, lines, taken):
-    """Returns (point, side, box) of least cost, or None where all room is taken."""
-    frame = axes.get_window_extent().extents
+def _places(axes, points, size) -> np.ndarray:
+    """Returns [N * sides, 4], left, bottom, right and top of words beside points."""
     apart = _APART * axes.figure.dpi / 72
-    best, least = None, np.inf
-    for rank, pixel in enumerate(axes.transData.transform(label.points)):
-        for i, side in enumerate(_SIDES):
-            box = _box(pixel, size, side, apart)
-            if not _free(box, frame, boxes, taken):
-                continue
-            cost = rank * _RANK_COST + i / len(_SIDES) + _inside(lines, box)
-            if cost < least:
-                best, least = (label.points[rank], side, box), cost
-    # A line may cross the words, but not run along them.
-    return best if label.must or least < 0.8 * size[1] else None
+    way = np.array([[_WAY[name] for name in side] for side in _SIDES])
+    pixels = axes.transData.transform(points)[:, np.newaxis]
+    corners = (pixels + way * apart + (way - 1) / 2 * size).reshape(-1, 2)
+    return np.concatenate([corners - _PADDING, corners + size + _PADDING], 1)
 
 
-def _box(pixel, size, side, apart) -> np.ndarray:
-    """Returns left, bottom, right, top of words on one side of a pixel."""
-    way = np.array([_WAY[name] for name in side])
-    corner = pixel + way * apart + (way - 1) / 2 * size
-    return np.concatenate([corner - _PADDING, corner + size + _PADDING])
+def _preference(count: int) -> np.ndarray:
+    """Returns what the places of so many points cost for being late in the order."""
+    ranks = np.arange(count)[:, np.newaxis] * _RANK_COST
+    return (ranks + np.arange(len(_SIDES)) / len(_SIDES)).ravel()
 
 
-def _free(box, frame, boxes, taken) -> bool:
-    if (box[:2] < frame[:2]).any() or (box[2:] > frame[2:]).any():
-        return False
-    overlaps = [(box[:2] < b[2:]).all() and (b[:2] < box[2:]).all() for b in boxes]
-    return not any(overlaps) and not _inside(taken, box)
+def _inside_frame(axes, places) -> np.ndarray:
+    frame = axes.get_window_extent().extents
+    return (places[:, :2] >= frame[:2]).all(1) & (places[:, 2:] <= frame[2:]).all(1)
 
 
-def _inside(points, box) -> int:
-    return int(((points > box[:2]) & (points < box[2:])).all(1).sum())
+def _overlap(places, boxes) -> np.ndarray:
+    a, b = places[:, np.newaxis], boxes[np.newaxis]
+    both = (a[..., :2] < b[..., 2:]) & (b[..., :2] < a[..., 2:])
+    return both.all(-1).any(-1)
+
+
+def _counter(axes, pixels) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns a function, boxes [N, 4] -> how many of the pixels are in each.
+
+    It looks up sums over the rectangles from the frame's corner, since there are
+    thousands of pixels and of places.
+    """
+    frame = axes.get_window_extent().extents
+    size = np.ceil(frame[2:] - frame[:2]).astype(int) + 1
+    at = np.floor(pixels - frame[:2]).astype(int)
+    at = at[((at >= 0) & (at < size)).all(1)]
+    sums = np.zeros(size + 1, np.int64)
+    np.add.at(sums, (at[:, 0] + 1, at[:, 1] + 1), 1)
+    sums = sums.cumsum(0).cumsum(1)
+
+    def count(boxes):
+        corners = np.round(boxes - np.tile(frame[:2], 2)).astype(int)
+        left, bottom, right, top = np.clip(corners, 0, np.tile(size, 2)).T
+        return (
+            sums[right, top]
+            - sums[left, top]
+            - sums[right, bottom]
+            + sums[left, bottom]
+        )
+
+    return count
