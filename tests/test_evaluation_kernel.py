@@ -39,6 +39,43 @@ def test_it_is_unbiased_where_a_distance_of_few_samples_is_not():
     assert min(values) < 0
 
 
+def test_pairs_make_it_too_low_by_what_it_says():
+    x = samples(6, 3, 0)
+    y = x + 0.1 * samples(6, 3, 1)
+
+    def k(a, b):
+        return (sum(a * b) / 3 + 1) ** 3
+
+    own = np.mean([k(a, b) for a, b in zip(x, y, strict=True)])
+    others = np.mean(
+        [k(a, b) for i, a in enumerate(x) for j, b in enumerate(y) if i != j]
+    )
+    bias = squared_mmd(x, y) - squared_mmd(x, y, paired=True)
+    assert bias == pytest.approx(-2 / 6 * (own - others), rel=1e-12)
+    assert bias < 0
+
+
+def test_without_own_pairs_equal_sets_are_at_0_and_noise_is_on_average():
+    x = samples(5, 2, 0)
+    assert squared_mmd(x, x, paired=True) == pytest.approx(0.0, abs=1e-15)
+    assert squared_mmd(x, x) < -0.1
+    values = []
+    for seed in range(400):  # y is x again with probability 1/2: the same law.
+        x, fresh = samples(5, 2, seed), samples(5, 2, seed + 1000)
+        y = np.where(np.random.default_rng(seed + 2000).random((5, 1)) < 0.5, x, fresh)
+        values.append(squared_mmd(x, y, paired=True))
+    assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(len(values))
+
+
+def test_pairs_stay_together_in_subsets():
+    x = samples(60, 3, 0)
+    found = kernel_distance(x, x, subset_size=20, paired=True)
+    assert found.mean == pytest.approx(0.0, abs=1e-14)
+    assert found.deviation == pytest.approx(0.0, abs=1e-14)
+    with pytest.raises(ValueError, match="5 samples are no pairs with 6"):
+        squared_mmd(x[:5], x[:6], paired=True)
+
+
 def test_whole_sets_make_one_value_without_deviation():
     x, y = samples(20, 3, 0), samples(20, 3, 1)
     found = kernel_distance(x, y)

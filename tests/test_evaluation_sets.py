@@ -31,6 +31,7 @@ def test_every_column_by_hand():
         "fd_alex_sha256": "ab12",
         "kd_alex": pytest.approx(kernel),
         "kd_alex_std": None,
+        "kd_alex_paired": pytest.approx(squared_mmd(SQUARE, SQUARE + (3.0, 4.0), True)),
     }
 
 

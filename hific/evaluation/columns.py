@@ -44,6 +44,14 @@ def _distances(
         Column(frechet, of_frechet, "", f"Fréchet distance {what}", "lower", ".3f"),
         Column(kernel, of_kernel, "", f"Kernel distance {what}", "lower", ".5f"),
         Column(f"{kernel}_std", f"{of_kernel} ±", "", "Of its subsets.", "", ".5f"),
+        Column(
+            f"{kernel}_paired",
+            f"{of_kernel}, pairs apart",
+            "",
+            "Without patches beside their own reconstructions.",
+            "lower",
+            ".5f",
+        ),
         Column(f"{frechet}_patches", f"{of_frechet} patches", "", "", "", ",.0f"),
     )
 

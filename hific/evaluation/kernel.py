@@ -2,7 +2,8 @@
 
 Where a Fréchet distance needs more samples than features have numbers and is too large
 by an amount that depends on how many there are, this is right on average from two
-samples on. The price is that single values scatter, and near 0 may be negative.
+samples on, if the sets are independent. Single values scatter, and near 0 may be
+negative.
 """
 
 from typing import NamedTuple
@@ -28,14 +29,18 @@ class KernelDistance(NamedTuple):
     subset_size: int
 
 
-def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
+def squared_mmd(x: np.ndarray, y: np.ndarray, paired: bool = False) -> float:
     """Maximum mean discrepancy, squared, of the kernel k(a, b) = (a.b / D + 1)^3.
 
         mean_{i != j} k(x_i, x_j) + mean_{i != j} k(y_i, y_j)
             - 2 mean_{i, j} k(x_i, y_j)
 
-    Unbiased: its expectation is 0 where both sets are drawn alike. For x = (1, 0),
-    (0, 1) and y = (1, 1), (0, 0) it is 1 + 1 - 2 * 2.1875 = -2.375.
+    Unbiased: its expectation is 0 where both sets are drawn alike, and independently.
+    For x = (1, 0), (0, 1) and y = (1, 1), (0, 0) it is 1 + 1 - 2 * 2.1875 = -2.375.
+
+    A patch and its reconstruction are not independent: they are more alike than two
+    patches, and N such pairs put it 2/N (mean_i k(x_i, y_i) - mean_{i != j} k(x_i,
+    y_j)) too low. `paired` leaves them out of the last mean.
 
     Source: Gretton et al. 2012, lemma 6; the kernel of Bińkowski et al. 2018,
     arXiv:1801.01401.
@@ -43,6 +48,10 @@ def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
     Args:
         x: [N, D], N >= 2.
         y: [M, D], M >= 2.
+        paired: N = M, and x_i belongs to y_i.
+
+    Raises:
+        ValueError: A set has fewer than two samples, or features or pairs do not match.
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if min(len(x), len(y)) < 2 or x.shape[1:] != y.shape[1:]:
@@ -50,7 +59,12 @@ def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
             f"A kernel distance needs two sets of at least 2 samples with equally many "
             f"features, got {x.shape} and {y.shape}."
         )
-    return _mean_of_pairs(x) + _mean_of_pairs(y) - 2 * float(np.mean(_kernel(x, y)))
+    if paired and len(x) != len(y):
+        raise ValueError(f"{len(x)} samples are no pairs with {len(y)}.")
+    across = _kernel(x, y)
+    mean = _mean_off_diagonal(across) if paired else float(np.mean(across))
+    within = sum(_mean_off_diagonal(_kernel(z, z)) for z in (x, y))
+    return within - 2 * mean
 
 
 def kernel_distance(
@@ -59,6 +73,7 @@ def kernel_distance(
     subsets: int = SUBSETS,
     subset_size: int = SUBSET_SIZE,
     seed: int = 0,
+    paired: bool = False,
 ) -> KernelDistance:
     """KID of two sets of features: `squared_mmd` of random subsets, averaged.
 
@@ -73,20 +88,21 @@ def kernel_distance(
         subsets: How many; 100 is usual.
         subset_size: Samples in each; 1000 is usual.
         seed: Of the draw.
+        paired: As in `squared_mmd`; the same samples of both sets are drawn.
 
     Raises:
-        ValueError: A set has fewer than two samples, or features differ in length.
+        ValueError: As `squared_mmd`.
     """
     size = min(len(x), len(y), subset_size)
     if size == len(x) == len(y):
-        return KernelDistance(squared_mmd(x, y), None, size)
+        return KernelDistance(squared_mmd(x, y, paired), None, size)
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     random = np.random.RandomState(seed)
     values = []
     for _ in range(subsets):
-        some_y = y[random.choice(len(y), size, replace=False)]
-        some_x = x[random.choice(len(x), size, replace=False)]
-        values.append(squared_mmd(some_x, some_y))
+        of_y = random.choice(len(y), size, replace=False)
+        of_x = of_y if paired else random.choice(len(x), size, replace=False)
+        values.append(squared_mmd(x[of_x], y[of_y], paired))
     return KernelDistance(float(np.mean(values)), float(np.std(values)), size)
 
 
@@ -94,8 +110,6 @@ def _kernel(x, y):
     return (x @ y.T / x.shape[1] + 1.0) ** 3
 
 
-def _mean_of_pairs(x):
-    """Returns the kernel's mean over pairs of different samples."""
-    values = _kernel(x, x)
-    count = len(x)
+def _mean_off_diagonal(values):
+    count = len(values)
     return float((values.sum() - np.trace(values)) / (count * (count - 1)))

@@ -36,8 +36,10 @@ def distances(
         F: Fréchet distance, None where there are fewer than two patches.
         F_patches: Their number.
         F_note: What is wrong with F, None where nothing is; see `shortage`.
-        K, K_std: Mean and standard deviation over subsets; the latter None
-            where there are so few patches that the only subset is all of them.
+        K, K_std: Mean and standard deviation over subsets, as KID is published; the
+            latter None where there are so few patches that the only subset is all.
+        K_paired: The same without patches beside their own reconstructions, which
+            make K too low where patches are few; see `kernel.squared_mmd`.
         F_protocol, F_side, F_resize, F_sha256: How it was measured.
 
     Raises:
@@ -49,6 +51,7 @@ def distances(
     first, second = (_joined(x, description) for x in (originals, reconstructions))
     enough = len(first) >= 2
     kernel = kernel_distance(first, second) if enough else None
+    paired = kernel_distance(first, second, paired=True) if enough else None
     of_f = {
         "": frechet_distance(*map(gaussian_of, (first, second))) if enough else None,
         "_patches": len(first),
@@ -61,6 +64,7 @@ def distances(
     return {backend.frechet + suffix: value for suffix, value in of_f.items()} | {
         backend.kernel: kernel.mean if kernel else None,
         f"{backend.kernel}_std": kernel.deviation if kernel else None,
+        f"{backend.kernel}_paired": paired.mean if paired else None,
     }
 
 
