@@ -23,7 +23,7 @@ import egic
 # TensorFlow has to be loaded before app.run: inside, 2.14 starts as version 1.
 from egic import batch, blends, measured
 from hific import lpips
-from hific.evaluation import baselines, publish, report, run, workers
+from hific.evaluation import baselines, publish, published, report, run, workers
 from hific.evaluation.patches import PATCH_GRIDS
 from hific.evaluation.store import Plan, Store, StoreError
 from hific.pictures import find_pictures
@@ -82,6 +82,18 @@ _SHARD = flags.DEFINE_string(
 )
 _MERGE = flags.DEFINE_list(
     "merge", [], "Folders of shards: measure nothing, publish what they hold."
+)
+_ANCHOR = flags.DEFINE_string(
+    "bd_anchor",
+    "",
+    "Row or curve that BD-rate compares with, by default the curve of jpeg444, else "
+    "the first baseline's.",
+)
+_PUBLISHED = flags.DEFINE_string(
+    "published",
+    "",
+    f"Published curves to draw behind: {', '.join(published.datasets())} or "
+    f"{publish.NO_DATA_SET}; by default those of Kodak where its pictures are.",
 )
 
 
@@ -154,14 +166,18 @@ _FOR_ALL_ALIKE = (egic.ModelLoadError, egic.UnsupportedAlphaError)
 
 
 def _publish(store: Store) -> None:
-    published = publish.publish(store)
-    if published is None:
+    findings = publish.collect(store)
+    if findings is None:
         print(f"No picture is measured; nothing was written to {store.out}.")
         return
-    report.print_table(published.results, of_all=published.of_all)
-    for line in publish.remarks(published):
+    try:
+        publish.publish(findings, _ANCHOR.value, _PUBLISHED.value)
+    except ValueError as error:
+        raise app.UsageError(str(error)) from error
+    report.print_table(findings.but_curves, of_all=findings.of_all)
+    for line in publish.remarks(findings):
         print(line)
-    print(f"Wrote {store.out}/results.csv and summary.json")
+    print(f"Wrote {store.out}/results.csv, summary.json and report.html")
 
 
 def _wanted() -> measured.Measured:

@@ -17,7 +17,7 @@ from hific import images
 def write_pictures(folder: pathlib.Path, names="ab") -> None:
     """Writes pieces of a photograph, 64 pixels square."""
     for i, name in enumerate(names):
-        cut = data.chelsea()[: 64 + i, 20 * i : 20 * i + 64]
+        cut = data.chelsea()[:64, 20 * i : 20 * i + 64]
         images.write_png(folder / f"pictures/{name}.png", cut)
 
 

@@ -1,54 +1,138 @@
-"""From what is stored to what is read: tables, numbers of all pictures together."""
+"""From what is stored to what is read: tables, curves, figures and the page.
+
+All of it is made anew from the store, and needs nothing else: no model, no picture.
+"""
 
 import dataclasses
+import importlib.util
+import pathlib
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from hific.evaluation import report, sets
+from hific.evaluation import (
+    comparisons,
+    figures,
+    gallery,
+    page,
+    published,
+    report,
+    report_page,
+    sets,
+)
+from hific.evaluation.comparisons import Compared
 from hific.evaluation.extractors import Description
+from hific.evaluation.figures import Drawing
 from hific.evaluation.report import Result, Row
 from hific.evaluation.store import ORIGINAL, Entry, Plan, Store
+from hific.files import write_atomically
+
+NO_DATA_SET = "none"
+# Of the settings: what was left out -> why.
+LEFT_OUT = "left_out"
 
 
 @dataclasses.dataclass(frozen=True)
-class Published:
-    """What was found in a store.
+class Findings:
+    """What a store holds, summed up.
 
     Attributes:
+        store: Where it is.
         plan: What was to be measured.
         results: Of the pictures that are finished, in the order of the plan.
         of_all: Row -> columns that are measured on all pictures together.
-        missing: Names of pictures of which something is not finished.
+        unfinished: Names of pictures of which something is missing.
     """
 
+    store: Store
     plan: Plan
     results: Sequence[Result]
     of_all: Mapping[str, Row]
-    missing: Sequence[str]
+    unfinished: Sequence[str]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The means, a row per codec, its name as `codec`."""
+        summaries = report.summarise(self.results, self.of_all)
+        return [{"codec": name, **summary} for name, summary in summaries.items()]
+
+    @property
+    def but_curves(self) -> list[Result]:
+        """The results, without those of swept baselines if there are others."""
+        others = [
+            row
+            for row in self.results
+            if row.padded_bpp is not None or row.target_bytes is not None
+        ]
+        return others or list(self.results)
 
 
-def publish(store: Store) -> Published | None:
-    """Writes results.csv, summary.json, figures and report.html anew.
-
-    Returns:
-        What is in them, or None where no picture is finished: then nothing is written.
+def collect(store: Store) -> Findings | None:
+    """Reads what is finished, or returns None where no picture is.
 
     Raises:
         StoreError: The folder holds no evaluation.
     """
     plan = store.plan()
-    entries = {
-        name: found for name in plan.pictures if (found := _entries(store, plan, name))
-    }
-    results = [row for found in entries.values() for e in found for row in e.rows]
-    missing = [name for name in plan.pictures if name not in entries]
-    if not results:
+    found = {name: _entries(store, plan, name) for name in plan.pictures}
+    finished = {name: entries for name, entries in found.items() if entries}
+    if not finished:
         return None
-    published = Published(plan, results, _of_all(store, plan, entries), missing)
-    report.write_csv(results, store.out / "results.csv")
-    report.write_summary(
-        results, plan.settings, store.out / "summary.json", published.of_all
+    return Findings(
+        store,
+        plan,
+        [row for of in finished.values() for entry in of for row in entry.rows],
+        _of_all(store, plan, finished),
+        [name for name in plan.pictures if name not in finished],
     )
-    return published
+
+
+def publish(findings: Findings, anchor: str = "", data_set: str = "") -> None:
+    """Writes results.csv, summary.json, plots/ and report.html.
+
+    Args:
+        findings: Of `collect`.
+        anchor: Row or curve that the others are compared with, see `comparisons`.
+        data_set: Whose published curves are drawn, a name of `published.datasets`; by
+            default told by the pictures' names; `NO_DATA_SET` for none.
+
+    Raises:
+        ValueError: There is no such row, or no such data set.
+    """
+    rows, out = findings.rows, findings.store.out
+    data_set = data_set or published.recognise(findings.plan.pictures) or NO_DATA_SET
+    behind = []
+    if data_set != NO_DATA_SET:
+        behind = published.load(data_set, published.PROMINENT)
+    against = comparisons.anchor(rows, anchor)
+    compared: Compared = {}
+    if against is not None and not comparisons.missing():
+        compared = comparisons.compare(rows, against)
+    drawings = figures.drawings(rows, behind) if _can_draw() else []
+    report.write_csv(findings.results, out / "results.csv")
+    report.write_summary(
+        findings.results,
+        findings.plan.settings,
+        out / "summary.json",
+        findings.of_all,
+        comparisons.plain(against, compared),
+    )
+    shown = _draw(drawings, out / "plots")
+    page.write(_page(findings, against, compared, shown), out / "report.html")
+
+
+def remarks(findings: Findings) -> list[str]:
+    """What has to be said beside the table."""
+    lines = []
+    if findings.unfinished:
+        lines.append(
+            f"Not measured: {', '.join(findings.unfinished)}. Means are of the others."
+        )
+    notes: dict[str, None] = {}
+    for row in findings.of_all.values():
+        for column, value in row.items():
+            if column.endswith("_note") and value:
+                notes[f"{column.removesuffix('_note')}: {value}."] = None
+    return lines + list(notes)
 
 
 def _entries(store: Store, plan: Plan, picture: str) -> list[Entry] | None:
@@ -59,44 +143,97 @@ def _entries(store: Store, plan: Plan, picture: str) -> list[Entry] | None:
     return entries if whole else None
 
 
-def _of_all(store, plan: Plan, entries: Mapping[str, list[Entry]]) -> dict[str, Row]:
+def _of_all(store, plan: Plan, finished: Mapping[str, list[Entry]]) -> dict[str, Row]:
     """Row -> what is measured on all pictures together."""
-    columns: dict[str, Row] = {}
+    measured: dict[str, Row] = {}
     for name, of in plan.features.items():
         key = f"features/{name}/{ORIGINAL}"
-        originals = [store.arrays(picture, ORIGINAL, key)[key] for picture in entries]
-        for row, features in _features(store, plan, entries, name):
-            distances = sets.distances(
-                originals,
-                features,
-                Description(**of["extractor"]),
-                of["protocol"],
-                of["side"],
+        originals = [store.arrays(each, ORIGINAL, key)[key] for each in finished]
+        description = Description(**of["extractor"])
+        for row, features in _features(store, plan, finished, name):
+            measured.setdefault(row, {}).update(
+                sets.distances(
+                    originals, features, description, of["protocol"], of["side"]
+                )
             )
-            columns.setdefault(row, {}).update(distances)
-    return columns
+    return measured
 
 
-def _features(store, plan, entries, name) -> Iterator[tuple[str, list]]:
-    """Yields each row and its features; a row at a time, for they are large."""
-    first = next(iter(entries.values()))
+def _features(store, plan, finished, name) -> Iterator[tuple[str, list]]:
+    """Yields each row and its features; one at a time, for they are large."""
+    first = next(iter(finished.values()))
     for subject, entry in zip(plan.subjects, first, strict=True):
         for row in entry.rows:
             key = f"features/{name}/{row.codec}"
-            arrays = [store.arrays(each, subject.name, key) for each in entries]
+            arrays = [store.arrays(each, subject.name, key) for each in finished]
             yield row.codec, [array[key] for array in arrays]
 
 
-def remarks(published: Published) -> list[str]:
-    """What has to be said beside the table."""
-    lines = []
-    if published.missing:
-        lines.append(
-            f"Not measured: {', '.join(published.missing)}. Means are of the others."
+def _can_draw() -> bool:
+    return importlib.util.find_spec("matplotlib") is not None
+
+
+def _draw(drawings: Sequence[Drawing], folder: pathlib.Path) -> list[page.Figure]:
+    shown = []
+    for drawing in drawings:
+        svg = drawing.svg()
+        write_atomically(folder / f"{drawing.name}.svg", svg)
+        write_atomically(folder / f"{drawing.name}.png", drawing.png())
+        shown.append(page.Figure(drawing.title, svg, drawing.alt, drawing.caption))
+    return shown
+
+
+def _page(findings: Findings, against, compared, shown) -> page.Page:
+    plan = findings.plan
+    settings = dict(plan.settings)
+    left_out = dict(settings.pop(LEFT_OUT, {}))
+    if not _can_draw():
+        left_out["figures"] = 'matplotlib is not installed: pip install "egic[report]"'
+    if comparisons.missing():
+        left_out["BD-rate"] = comparisons.missing()
+    elif against is None:
+        left_out["BD-rate"] = (
+            "no curve has several points; --curves gives baselines some, and models of "
+            "one family (--model=FAMILY/NAME=DIR,…) are points of one curve"
         )
-    notes: dict[str, None] = {}
-    for row in published.of_all.values():
-        for column, value in row.items():
-            if column.endswith("_note") and value:
-                notes[f"{column.removesuffix('_note')}: {value}."] = None
-    return lines + list(notes)
+    if findings.unfinished:
+        left_out["pictures"] = f"not measured: {', '.join(findings.unfinished)}"
+    summaries = report.summarise(findings.results, findings.of_all)
+    rows = [result.row() for result in findings.results]
+    return page.Page(
+        title="Evaluation",
+        lead=_lead(findings),
+        summary=report_page.summary_table(summaries),
+        settings=settings | report_page.facts_of_sets(summaries),
+        comparisons=(
+            [report_page.comparison_table(against, compared)] if compared else []
+        ),
+        figures=shown,
+        gallery=_gallery(findings, rows),
+        pictures=report_page.pictures_table(rows),
+        missing=left_out,
+    )
+
+
+def _lead(findings: Findings) -> list[str]:
+    plan = findings.plan
+    count = len(plan.pictures) - len(findings.unfinished)
+    lead = [
+        f"{count} pictures, {len(findings.rows)} rows. Every picture went through a "
+        "real file; bits are those of the file, over the true pixels."
+    ]
+    if plan.settings.get("processes", 1) > 1:
+        lead.append(
+            f"Measured in {plan.settings['processes']} processes at a time, which slow "
+            "each other down: seconds say little."
+        )
+    return lead
+
+
+def _gallery(findings: Findings, rows: list[Row]) -> list[page.Exhibit]:
+    """The worst and the median pictures of the first row."""
+    exhibits = []
+    for choice in gallery.choose(rows, rows[0]["codec"]):
+        crops, overview = findings.store.crops(choice.image, findings.plan)
+        exhibits.append(gallery.exhibit(choice, rows, crops, overview))
+    return exhibits

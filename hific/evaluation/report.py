@@ -98,7 +98,7 @@ def summarise(
     Returns:
         Codec -> column -> mean (median for seconds) of the pictures that have a
         value; None where no picture has. `pictures` counts them all, and
-        `without` those that lack a column which others have.
+        `without` those that lack a column which others have. `curve` is kept.
     """
     codecs: dict[str, list[Row]] = {}
     for result in results:
@@ -114,8 +114,9 @@ def write_summary(
     settings: Mapping[str, Any],
     path: pathlib.Path,
     of_all: Mapping[str, Row] | None = None,
+    compared: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes the settings of the run and `summarise` as JSON.
+    """Writes the settings of the run, `summarise` and comparisons as JSON.
 
     Infinite means (PSNR of a picture that came back unchanged) are null.
     """
@@ -123,7 +124,10 @@ def write_summary(
         codec: {name: _json_value(value) for name, value in summary.items()}
         for codec, summary in summarise(results, of_all).items()
     }
-    text = json.dumps({"settings": dict(settings), "codecs": codecs}, indent=2)
+    content = {"settings": dict(settings), "codecs": codecs}
+    if compared:
+        content["bjontegaard"] = dict(compared)
+    text = json.dumps(content, indent=2, allow_nan=False)
     write_atomically(path, text.encode() + b"\n")
 
 
@@ -135,7 +139,7 @@ def print_table(
     """Prints `summarise`, one line per codec."""
     console = console or rich.console.Console()
     # A log file has no width of its own; rich takes 80 and would cut columns.
-    console.width = max(console.width, 100)
+    console.width = max(console.width, 120)
     summaries = summarise(results, of_all)
     shown = {
         title: (column, form)
@@ -158,7 +162,7 @@ def print_table(
 
 
 def _summary(rows: list[Row]) -> dict[str, Any]:
-    summary: dict[str, Any] = {"pictures": len(rows)}
+    summary: dict[str, Any] = {"curve": rows[0]["curve"], "pictures": len(rows)}
     without = {}
     for column in rows[0]:
         if column in _NOT_SUMMARISED:

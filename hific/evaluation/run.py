@@ -116,7 +116,7 @@ class Evaluation:
                 limit = limiting.rows[0].bytes if limiting else None
                 blank = Entry(self._fingerprint(subject), pixels, [])
                 entry = self._measure(subject, name, image, blank, limit)
-                told += [_line(row) for row in entry.rows] + entry.notes
+                told += _told(subject, name, entry)
             entries[subject.name] = entry
         if self.save_images and (told or not self.store.side_by_side(name).exists()):
             self._show(name, image, list(entries.values()))
@@ -240,6 +240,13 @@ def unique_names(paths: Sequence[str]) -> list[str]:
             name = f"{stem}-{number}"
         names.append(name)
     return names
+
+
+def _told(subject: Subject, name: str, entry: Entry) -> list[str]:
+    """Lines about what was just measured; of a curve, only that it was."""
+    if not subject.shown:
+        return [f"{name}: {subject.name}, {len(entry.rows)} rows", *entry.notes]
+    return [_line(row) for row in entry.rows] + entry.notes
 
 
 def _line(row: Result) -> str:

@@ -172,6 +172,17 @@ class Store:
         with np.load(self._path(picture, subject).with_suffix(".npz")) as file:
             return {name: file[name] for name in file.files if name.startswith(prefix)}
 
+    def crops(self, picture: str, plan: Plan) -> tuple[dict[str, bytes], bytes | None]:
+        """Returns row, or `ORIGINAL` -> PNG file of its crop, and the overview's."""
+        crops: dict[str, bytes] = {}
+        overview = None
+        for subject in plan.subjects:
+            for name, array in self.arrays(picture, subject.name, "crop/").items():
+                crops[name.removeprefix("crop/")] = array.tobytes()
+            for array in self.arrays(picture, subject.name, "overview").values():
+                overview = array.tobytes()
+        return crops, overview
+
     def file(self, picture: str, subject: str, suffix: str) -> pathlib.Path:
         """Where a subject's compressed file of a picture is kept."""
         return self.out / "files" / _file_name(subject) / f"{picture}{suffix}"

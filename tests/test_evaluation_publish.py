@@ -1,0 +1,195 @@
+import json
+import math
+import pathlib
+
+import numpy as np
+import pytest
+
+from hific.evaluation import baselines, metrics, publish, run, subjects
+from hific.evaluation.store import Entry, Plan, Store, StoreError
+from tests.four_bits import FourBits
+
+FEATURES = {
+    "fd_alex": run.Features(
+        {
+            "extractor": {
+                "name": "alex",
+                "weights_sha256": "ab",
+                "resize": "none",
+                "dimension": 3,
+                "side": 4,
+            },
+            "protocol": "hific",
+            "side": 4,
+        },
+        lambda image: image[:4, 0].astype(np.float32),
+    )
+}
+
+
+def evaluation(out: pathlib.Path, labels=("egic/lo", "egic/hi")) -> run.Evaluation:
+    learned = [
+        subjects.Learned(
+            name=label,
+            fingerprint=label,
+            load=FourBits,
+            payload_bytes=lambda data: len(data) - 4,
+            alphas=(0.0, 1.0),
+            family=label.partition("/")[0],
+        )
+        for label in labels
+    ]
+    matched = [
+        subjects.Matched(
+            f"jpeg at {label}'s bytes",
+            "jpeg matched",
+            baselines.BASELINES["jpeg"],
+            label,
+            label,
+        )
+        for label in labels
+    ]
+    curves = [
+        subjects.Sweep(name, baselines.BASELINES[name], (5, 20, 50, 80))
+        for name in ("webp", "jpeg444")
+    ]
+    return run.Evaluation(
+        Store(out),
+        [*learned, *matched, *curves],
+        run.Metrics({}, lambda: metrics.METRICS),
+        FEATURES,
+    )
+
+
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    measured = evaluation(out)
+    chance = np.random.default_rng(0)
+    names = ["flat", "noise", "ramp"]
+    pictures = [
+        np.full((40, 32, 3), 16, np.uint8),
+        chance.integers(0, 256, (24, 48, 3), np.uint8),
+        np.broadcast_to(np.arange(64, dtype=np.uint8)[:, None, None], (64, 64, 3)),
+    ]
+    for name, picture in zip(names, pictures, strict=True):
+        measured.measure(name, np.ascontiguousarray(picture))
+    settings = {"processes": 2, "left_out": {"lpips": "no weights"}}
+    plan = Plan(names, measured.described(), measured.described_features, settings)
+    Store(out).write_plan(plan)
+    found = publish.collect(Store(out))
+    publish.publish(found)
+    return found
+
+
+def test_everything_that_is_read_is_written(findings):
+    out = findings.store.out
+    text = (out / "report.html").read_text()
+    assert "egic/lo alpha=0" in text and "no weights" in text
+    assert "Measured in 2 processes at a time" in text
+    assert (out / "plots/psnr-over-bpp.svg").is_file()
+    lines = (out / "results.csv").read_text().splitlines()
+    assert len(lines) == 1 + 3 * (2 * 2 + 2 + 2 * 4)
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["codecs"]["egic/lo alpha=0"]["curve"] == "egic alpha=0"
+    assert summary["bjontegaard"]["anchor"] == "jpeg444"
+
+
+def test_an_infinite_psnr_survives_the_store(findings):
+    flat = [row for row in findings.results if row.image == "flat"]
+    assert flat[0].codec == "egic/lo alpha=0" and flat[0].metrics["psnr"] == math.inf
+
+
+def test_distances_of_sets_are_of_all_patches_and_of_every_row(findings):
+    assert set(findings.of_all) == {row.codec for row in findings.results}
+    row = findings.of_all["egic/lo alpha=0"]
+    assert row["fd_alex_patches"] == 3 * 4
+    assert row["fd_alex_protocol"] == "hific"
+    noise = findings.of_all["webp q=5"]["fd_alex"]
+    assert noise > findings.of_all["webp q=80"]["fd_alex"] > 0
+
+
+def test_crops_are_of_one_square_and_only_of_what_the_gallery_shows(findings):
+    crops, overview = findings.store.crops("ramp", findings.plan)
+    assert list(crops) == [
+        "original",
+        "egic/lo alpha=0",
+        "egic/lo alpha=1",
+        "egic/hi alpha=0",
+        "egic/hi alpha=1",
+        "jpeg at egic/lo's bytes",
+        "jpeg at egic/hi's bytes",
+    ]
+    assert overview.startswith(b"\x89PNG")
+
+
+def test_a_picture_that_is_not_finished_is_named_and_left_out(findings, tmp_path):
+    store = Store(tmp_path)
+    store.gather([findings.store.out])
+    (tmp_path / "pictures/ramp/webp_curve-26e1d2.json").unlink()
+    found = publish.collect(store)
+    assert found.unfinished == ["ramp"]
+    assert {row.image for row in found.results} == {"flat", "noise"}
+    assert "Not measured: ramp." in publish.remarks(found)[0]
+
+
+def test_results_of_other_pixels_are_not_put_together(findings, tmp_path):
+    store = Store(tmp_path)
+    store.gather([findings.store.out])
+    subject = findings.plan.subjects[0]
+    entry = store.read("ramp", subject.name, subject.fingerprint)
+    arrays = store.arrays("ramp", subject.name)
+    changed = Entry(entry.fingerprint, "other pixels", entry.rows)
+    store.write("ramp", subject.name, changed, arrays)
+    assert publish.collect(store).unfinished == ["ramp"]
+
+
+def test_any_row_is_an_anchor_and_what_is_none_is_refused(findings, tmp_path):
+    publish.publish(findings, anchor="webp q=20")
+    summary = json.loads((findings.store.out / "summary.json").read_text())
+    assert summary["bjontegaard"]["anchor"] == "webp"
+    rate = summary["bjontegaard"]["curves"]["jpeg444"]["psnr"]["bd_rate_percent"]
+    assert set(rate) == {"value", "note"}
+    with pytest.raises(ValueError, match="No row 'gif'; there are egic alpha=0"):
+        publish.publish(findings, anchor="gif")
+
+
+def test_what_was_measured_otherwise_is_not_finished(tmp_path):
+    measured = evaluation(tmp_path, ("a",))
+    measured.measure("x", np.zeros((16, 16, 3), np.uint8))
+    described = measured.described()[0]
+    assert Store(tmp_path).read("x", "a", described.fingerprint)
+    assert Store(tmp_path).read("x", "a", "another fingerprint") is None
+    (tmp_path / "pictures/x/a.json").write_text('{"fingerprint": ')
+    assert Store(tmp_path).read("x", "a", described.fingerprint) is None
+
+
+def test_two_subjects_of_one_name_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="Two subjects are called a"):
+        evaluation(tmp_path, ("a", "a"))
+
+
+def test_subjects_whose_names_are_no_file_names_keep_apart(tmp_path):
+    store = Store(tmp_path)
+    paths = {store.file("x", name, ".egic") for name in ("a/b", "a b", "a_b", "a'b")}
+    assert len(paths) == 4
+    assert all(path.parent.parent == tmp_path / "files" for path in paths)
+
+
+@pytest.mark.parametrize(
+    "content, complaint",
+    [
+        (None, "evaluation.json is missing"),
+        ('{"format": 1', "is damaged"),
+        (
+            '{"format": 99, "pictures": [], "subjects": [], "features": {}, '
+            '"settings": {}}',
+            "by another version",
+        ),
+    ],
+)
+def test_a_folder_without_an_evaluation_is_refused(tmp_path, content, complaint):
+    if content is not None:
+        (tmp_path / "evaluation.json").write_text(content)
+    with pytest.raises(StoreError, match=complaint):
+        Store(tmp_path).plan()
