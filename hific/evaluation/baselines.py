@@ -111,7 +111,7 @@ class PillowCodec:
     @property
     def version(self) -> str:
         if self.plugin:
-            library = f"{self.plugin} {importlib.metadata.version(self.plugin)}"
+            library = f"{self.plugin} {_version(self.plugin)}"
         else:
             library = f"{self.library} {features.version(self.library)}"
         return f"Pillow {PIL.__version__}, {library}"
@@ -141,6 +141,13 @@ class PillowCodec:
             raise ValueError(f"{self.format}: {self.missing}.")
         if self.plugin:
             importlib.import_module(self.library)
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"
 
 
 def _quantiser(quality: int) -> int:
