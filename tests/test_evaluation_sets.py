@@ -56,6 +56,17 @@ def test_too_few_patches_are_said_so():
     assert sets.shortage(3, 2) is None
 
 
+def test_other_weights_than_the_published_are_said_so():
+    published = Description("torch-fidelity", "6726825d" + 56 * "0", "", 2, 256)
+    other = Description("torch-fidelity", 64 * "0", "", 2, 256)
+    found = _distances(PICTURES, PICTURES, published)
+    assert found["fid_torch_fidelity_note"] is None
+    found = _distances(PICTURES, PICTURES, other)
+    assert found["fid_torch_fidelity_note"] == "its weights are not the published ones"
+    found = _distances([SQUARE[:2]], [SQUARE[2:]], other)
+    assert "singular" in found["fid_torch_fidelity_note"]
+
+
 def test_features_of_other_patches_are_refused():
     with pytest.raises(ValueError, match=r"shapes \[\(3, 2\), \(1, 2\)\] and"):
         _distances(PICTURES, PICTURES[::-1])

@@ -35,7 +35,8 @@ def distances(
         `kd_alex` or `fid_torch_fidelity` and `kid_torch_fidelity`:
         F: Fréchet distance, None where there are fewer than two patches.
         F_patches: Their number.
-        F_note: What is wrong with F, None where nothing is; see `shortage`.
+        F_note: What is wrong with F, None where nothing is: see `shortage`; or the
+            weights are not those published.
         K, K_std: Mean and standard deviation over subsets, as KID is published; the
             latter None where there are so few patches that the only subset is all.
         K_paired: The same without patches beside their own reconstructions, which
@@ -55,7 +56,7 @@ def distances(
     of_f = {
         "": frechet_distance(*map(gaussian_of, (first, second))) if enough else None,
         "_patches": len(first),
-        "_note": shortage(len(first), description.dimension),
+        "_note": _note(len(first), description),
         "_protocol": protocol,
         "_side": side,
         "_resize": description.resize,
@@ -82,6 +83,15 @@ def shortage(patches: int, dimension: int) -> str | None:
         f"{patches} patches for {dimension} features: the covariances are singular, so "
         "it compares only with values of the same patches"
     )
+
+
+def _note(patches, description):
+    notes = [shortage(patches, description.dimension)]
+    if not EXTRACTORS[description.name].weights.is_published(
+        description.weights_sha256
+    ):
+        notes.append("its weights are not the published ones")
+    return "; ".join(filter(None, notes)) or None
 
 
 def _joined(features, description):
