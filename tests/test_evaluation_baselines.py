@@ -77,13 +77,6 @@ def test_the_curve_reaches_from_low_to_high_rates_on_kodak(name, shared):
     assert rates[0] < lowest and 0.7 < rates[1] < 1.4
 
 
-def test_every_quality_of_avif_is_another_file(image):
-    codec = BASELINES["avif"]
-    assert len(codec.qualities) == 64
-    files = {codec.encode(image, quality) for quality in codec.qualities[20:40]}
-    assert len(files) == 20
-
-
 @pytest.mark.parametrize("name, sampling", [("jpeg", 2), ("jpeg444", 1)])
 def test_jpeg_subsamples_colour_as_named(name, sampling, image):
     file = io.BytesIO(BASELINES[name].encode(image, 50))

@@ -68,6 +68,19 @@ def test_every_published_curve_is_named_once(count):
     )
 
 
+def test_curves_that_leave_the_part_shown_are_named_too():
+    long = [
+        Point("long", 0.01, 8.0),
+        Point("long", 0.3, 32.0),
+        Point("long", 9.0, 60.0),
+    ]
+    words = ids(plots.figure(OURS, long, RATE, PSNR))
+    assert words.count("long") == 1
+    near_the_edge = [Point("short", 0.119, 30.0), Point("short", 0.13, 30.5)]
+    words = ids(plots.figure(OURS, near_the_edge, RATE, PSNR))
+    assert words.count("short") == 1
+
+
 def test_published_curves_beyond_our_rates_are_left_out():
     far = [Point("far", rate, 40.0) for rate in (5.0, 9.0)]
     words = ids(plots.figure(OURS, [*far, *curves(1)], RATE, PSNR))

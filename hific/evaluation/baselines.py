@@ -150,14 +150,6 @@ def _version(distribution: str) -> str:
         return "absent"
 
 
-def _quantiser(quality: int) -> int:
-    """Returns libavif's quantiser of AV1, 63 to 0."""
-    return ((100 - quality) * 63 + 50) // 100
-
-
-# AV1's quantiser has 64 steps; these are the first qualities to reach each.
-_AVIF_QUALITIES = [0, *(q for q in range(1, 101) if _quantiser(q) != _quantiser(q - 1))]
-
 # Name in --baselines -> codec. `jpeg` halves the colour's resolution and fits its
 # Huffman codes to the picture; `jpeg444` does neither, it is EGIC's baseline. Above 95,
 # JPEG files grow and pictures hardly improve. Where threads can be chosen there is one,
@@ -190,8 +182,8 @@ BASELINES: Mapping[str, Baseline] = {
     "avif": PillowCodec(
         "AVIF",
         ".avif",
-        _AVIF_QUALITIES,
-        (0, 8, 16, 27, 38, 49, 65, 79),
+        range(101),
+        (0, 8, 16, 27, 38, 50, 65, 80),
         "avif",
         {"subsampling": "4:4:4", "speed": 6, "max_threads": 1},
     ),

@@ -75,7 +75,8 @@ def place(
         )
         extent = text.get_window_extent()
         places = _places(axes, label.points, (extent.width, extent.height))
-        free = _inside_frame(axes, places) & ~_overlap(places, boxes)
+        free = _shown(axes, label.points) & _inside_frame(axes, places)
+        free &= ~_overlap(places, boxes)
         free &= on_markers(places) == 0
         costs = np.where(
             free, on_lines(places) + _preference(len(label.points)), np.inf
@@ -109,6 +110,13 @@ def _preference(count: int) -> np.ndarray:
     """Returns what the places of so many points cost for being late in the order."""
     ranks = np.arange(count)[:, np.newaxis] * _RANK_COST
     return (ranks + np.arange(len(_SIDES)) / len(_SIDES)).ravel()
+
+
+def _shown(axes, points) -> np.ndarray:
+    """Returns of every place whether its point is shown; else nor would be the words."""
+    pixels = axes.transData.transform(points)
+    shown = _inside_frame(axes, np.concatenate([pixels, pixels], 1))
+    return np.repeat(shown, len(_SIDES))
 
 
 def _inside_frame(axes, places) -> np.ndarray:

@@ -21,7 +21,6 @@ _LOG_FROM = 8.0
 # Of the ends of a rate axis; around a single point there would be nothing to see.
 _LEAST_RATIO = 6.0
 _MARGIN = 0.05
-_ALONE = 1.5  # A marker that no line leads to is larger by this factor.
 _TICKS = (1.0, 2.0, 5.0)
 
 
@@ -63,22 +62,27 @@ RATE = Axis("bits per pixel", is_rate=True)
 
 
 class _Style(NamedTuple):
-    """Lines of one kind: colours and markers are taken in turn."""
+    """Lines of one kind: colours and markers are taken in turn.
+
+    A marker that no line leads to is as large as `alone`.
+    """
 
     colours: Sequence[str]
     markers: str
     width: float
     marker_size: float
+    alone: float
     order: int
 
 
 # The strong colours stay apart for colour-blind eyes (Okabe and Ito 2008).
-_MODEL = _Style(("#d55e00", "#0072b2", "#009e73", "#b0508f"), "os^", 2.4, 7, 5)
+_MODEL = _Style(("#d55e00", "#0072b2", "#009e73", "#b0508f"), "os^", 2.4, 7, 8, 5)
 _BASELINE = _Style(
     ("#4d4d4d", "#7a6230", "#3f6f8f", "#6b4c7a", "#5a7a3a", "#8f4b4b"),
     "PXvsD",
     1.4,
     5,
+    7,
     4,
 )
 _PUBLISHED = _Style(
@@ -89,6 +93,7 @@ _PUBLISHED = _Style(
     ".",
     1.1,
     4,
+    6,
     2,
 )
 
@@ -261,7 +266,7 @@ def _lines(axes, curves, style: _Style) -> dict[str, Any]:
             color=style.colours[i % len(style.colours)],
             marker=style.markers[i % len(style.markers)],
             linewidth=style.width,
-            markersize=style.marker_size * (1.0 if len(of_curve) > 1 else _ALONE),
+            markersize=style.marker_size if len(of_curve) > 1 else style.alone,
             zorder=style.order,
             label=name,
         )
