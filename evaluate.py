@@ -23,7 +23,16 @@ import egic
 # TensorFlow has to be loaded before app.run: inside, 2.14 starts as version 1.
 from egic import batch, blends, measured
 from hific import lpips
-from hific.evaluation import baselines, publish, published, report, run, workers
+from hific.evaluation import (
+    baselines,
+    dists,
+    extractors,
+    publish,
+    published,
+    report,
+    run,
+    workers,
+)
 from hific.evaluation.patches import PATCH_GRIDS
 from hific.evaluation.store import Plan, Store, StoreError
 from hific.pictures import find_pictures
@@ -40,6 +49,24 @@ _LPIPS = flags.DEFINE_string(
     None,
     "LPIPS weights (.npz), by default those in the cache; without, LPIPS and FD-alex "
     "are left out.",
+)
+_DISTS = flags.DEFINE_string(
+    "dists_weights",
+    None,
+    "DISTS weights (.npz of python -m hific.evaluation.dists), by default those in the "
+    "cache; without, DISTS is left out.",
+)
+_FID = flags.DEFINE_list(
+    "fid_weights",
+    [],
+    "EXTRACTOR=FILE, of clean-fid and torch-fidelity; by default where these tools "
+    "keep them; without, FID and KID are left out.",
+)
+_FETCHED = [
+    name for name, of in extractors.EXTRACTORS.items() if "://" in of.weights.address
+]
+_FETCH = flags.DEFINE_list(
+    "fetch_weights", [], f"Download those of {' or '.join(_FETCHED)}, once."
 )
 _FD_PATCH = flags.DEFINE_integer(
     "fd_patch", 128, "Side of FD-alex' patches, pixels.", lower_bound=lpips.MIN_SIDE
@@ -184,16 +211,11 @@ def _wanted() -> measured.Measured:
     """Turns the flags into what is to be measured."""
     if not _IMAGES.value or not (_MODEL.value or _CURVES.value):
         raise ValueError("--images and --model (or --curves) are needed, or --merge.")
-    weights = measured.default_lpips(_LPIPS.value)
-    if weights is None:
-        logging.info("No --lpips_weights: LPIPS and FD-alex are left out.")
-    elif not lpips.load(weights).official:
+    weights = {"alex": _LPIPS.value, **_fid_weights()}
+    found = extractors.choose(weights)
+    if "alex" in found and not lpips.load(found["alex"]).official:
         logging.warning("These LPIPS weights are not those published as version 0.1.")
-    sets = {}
-    if weights:
-        sets["fd_alex"] = measured.SetMetric(
-            "alex", weights, _PROTOCOL.value, _FD_PATCH.value
-        )
+    sides = {"alex": _FD_PATCH.value}
     return measured.Measured(
         images=_IMAGES.value,
         out=_OUT.value,
@@ -201,19 +223,44 @@ def _wanted() -> measured.Measured:
         alphas=_alphas(),
         baselines=list(baselines.choose(_BASELINES.value)),
         curves=list(baselines.choose(_CURVES.value)),
-        lpips_weights=weights,
-        set_metrics=sets,
+        lpips_weights=str(found["alex"]) if "alex" in found else None,
+        dists_weights=_DISTS.value or _if_there(dists.default_path()),
+        set_metrics=[
+            measured.SetMetric(name, str(path), _PROTOCOL.value, sides.get(name))
+            for name, path in found.items()
+        ],
         save_images=_SAVE_IMAGES.value,
     )
 
 
+def _fid_weights() -> dict[str, str]:
+    """Extractor -> file, as the flags name it, or fetched."""
+    given = {}
+    for text in _FID.value:
+        name, equals, path = text.partition("=")
+        if not equals:
+            raise ValueError(f"--fid_weights={text} should be EXTRACTOR=FILE.")
+        given[name] = path
+    for name in _FETCH.value:
+        if name not in _FETCHED:
+            raise ValueError(
+                f"--fetch_weights={name} is none of {', '.join(_FETCHED)}."
+            )
+        weights = extractors.EXTRACTORS[name].weights
+        given.setdefault(name, str(weights.find() or weights.fetch()))
+    return given
+
+
+def _if_there(path: pathlib.Path) -> str | None:
+    return str(path) if path.is_file() else None
+
+
 def _settings(wanted: measured.Measured) -> dict:
     """What the report repeats."""
-    used = [_IMAGES, _LPIPS, _FD_PATCH, _PROTOCOL, _PROCESSES]
+    used = [_IMAGES, _PROTOCOL, _FD_PATCH, _PROCESSES]
     if _FIRST.value:
         used += [_FIRST, _INTERPOLATION]
-    settings = {flag.name: flag.value for flag in used} | {"alpha": wanted.alphas}
-    return settings | {"model": ",".join(_MODEL.value)}
+    return {flag.name: flag.value for flag in used} | measured.facts(wanted)
 
 
 def _tasks(count: int) -> list[int]:

@@ -8,11 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import egic
-from egic import codec, interpolation
-from hific import bitstream, bundle, lpips, lpips_weights, pictures
+from egic import codec, interpolation, machine
+from hific import bitstream, bundle, lpips, pictures
 from hific.checkpoints import valid_checkpoints
 from hific.errors import ModelLoadError
-from hific.evaluation import baselines, metrics, run, store, subjects
+from hific.evaluation import (
+    baselines,
+    columns,
+    dists,
+    metrics,
+    publish,
+    run,
+    store,
+    subjects,
+)
+from hific.evaluation.external import EXTERNAL
 from hific.evaluation.extractors import EXTRACTORS
 from hific.evaluation.patches import PATCH_GRIDS
 from hific.evaluation.weight_files import sha256_of
@@ -42,13 +52,13 @@ class SetMetric(NamedTuple):
         extractor: A key of `EXTRACTORS`.
         weights: Its file.
         protocol: A key of `PATCH_GRIDS`.
-        side: Of the patches, pixels.
+        side: Of the patches, pixels; None for the extractor's own.
     """
 
     extractor: str
     weights: str
     protocol: str
-    side: int
+    side: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +72,8 @@ class Measured:
         alphas: Realism asked of each model.
         baselines: Keys of `baselines.BASELINES`, at the bytes of each model's files.
         curves: The same, each at several qualities.
-        lpips_weights: File, or none: then LPIPS is left out.
-        set_metrics: Column -> features.
+        lpips_weights, dists_weights: Files, or none: then the metric is left out.
+        set_metrics: For what is said of all pictures together.
         save_images: Keep all reconstructions.
     """
 
@@ -74,7 +84,8 @@ class Measured:
     baselines: Sequence[str] = ()
     curves: Sequence[str] = ()
     lpips_weights: str | None = None
-    set_metrics: Mapping[str, SetMetric] = dataclasses.field(default_factory=dict)
+    dists_weights: str | None = None
+    set_metrics: Sequence[SetMetric] = ()
     save_images: bool = False
 
 
@@ -92,7 +103,7 @@ def models(
         ValueError: Two models have one label.
     """
     given = [text.rpartition("=")[::2] for text in wanted]
-    defaults = ["model"]
+    defaults = ["model"][: len(given)]  # None with --curves alone.
     if len(given) > 1:
         defaults = run.unique_names([f"{pathlib.Path(p).name}.x" for _, p in given])
     labels = [
@@ -104,6 +115,49 @@ def models(
         Model(label, path, first, mode)
         for label, (_, path) in zip(labels, given, strict=True)
     ]
+
+
+def facts(measured: Measured) -> dict[str, Any]:
+    """What a report says of the models, baselines and weights, and what it lacks."""
+    lpips_file, dists_file = measured.lpips_weights, measured.dists_weights
+    chosen = baselines.choose([*measured.baselines, *measured.curves])
+    known = {**baselines.BASELINES, **EXTERNAL}
+    left_out = {
+        name: baseline.missing
+        for name, baseline in known.items()
+        if baseline.missing and name not in chosen
+    }
+    used = {each.extractor for each in measured.set_metrics}
+    for name, backend in EXTRACTORS.items():
+        if name not in used:
+            title = columns.of(backend.frechet).heading
+            left_out[title] = f"no weights of {name}, {backend.weights.name}"
+    if not lpips_file:
+        left_out["LPIPS"] = "no --lpips_weights; python -m hific.lpips --help"
+    if not dists_file:
+        left_out["DISTS"] = (
+            "no --dists_weights; python -m hific.evaluation.dists --help"
+        )
+    return {
+        "alpha": list(measured.alphas),
+        "models": {
+            model.label: {
+                "path": model.path,
+                "sha256": identify(model.path),
+                **({"from": model.first} if model.first else {}),
+            }
+            for model in measured.models
+        },
+        "baselines": {name: each.version for name, each in chosen.items()},
+        "curves": list(measured.curves),
+        "lpips_weights": lpips_file,
+        "dists_weights": dists_file,
+        "versions": machine.installed(_VERSIONS),
+        publish.LEFT_OUT: left_out,
+    }
+
+
+_VERSIONS = ("tensorflow", "tensorflow-compression", "numpy", "pillow")
 
 
 def work(measured: Measured) -> Callable[[int], list[str]]:
@@ -125,7 +179,7 @@ def build(measured: Measured) -> run.Evaluation:
         store=store.Store(pathlib.Path(measured.out)),
         subjects=[*_learned(measured), *_matched(measured), *_curves(measured)],
         metrics=_metrics(measured),
-        features={name: _features(each) for name, each in measured.set_metrics.items()},
+        features={each.extractor: _features(each) for each in measured.set_metrics},
         save_images=measured.save_images,
     )
 
@@ -208,36 +262,33 @@ def _curves(measured: Measured) -> list[subjects.Subject]:
     ]
 
 
+# Column -> file of its weights -> the metric. Beside those that need no weights.
+_WEIGHTED: Mapping[str, Callable[[str], metrics.Metric]] = {
+    "lpips": lambda path: metrics.lpips_of(lpips.load(path)),
+    "dists": dists.Dists,
+}
+
+
 def _metrics(measured: Measured) -> run.Metrics:
-    description: dict[str, Any] = {"names": list(metrics.METRICS)}
-    if measured.lpips_weights:
-        description["lpips"] = sha256_of(pathlib.Path(measured.lpips_weights))
-    return run.Metrics(description, functools.partial(_load_metrics, measured))
+    files = {"lpips": measured.lpips_weights, "dists": measured.dists_weights}
+    given = {name: path for name, path in files.items() if path}
+    description = {
+        "names": list(metrics.METRICS),
+        **{name: sha256_of(pathlib.Path(path)) for name, path in given.items()},
+    }
+    return run.Metrics(description, functools.partial(_load_metrics, given))
 
 
-def _load_metrics(measured: Measured) -> Mapping[str, metrics.Metric]:
-    if not measured.lpips_weights:
-        return metrics.METRICS
-    distance = lpips.load(measured.lpips_weights)
-    return {**metrics.METRICS, "lpips": metrics.lpips_of(distance)}
+def _load_metrics(weights: Mapping[str, str]) -> Mapping[str, metrics.Metric]:
+    loaded = {name: _WEIGHTED[name](path) for name, path in weights.items()}
+    return {**metrics.METRICS, **loaded}
 
 
 def _features(wanted: SetMetric) -> run.Features:
     extractor = EXTRACTORS[wanted.extractor].load(wanted.weights)
     cut = PATCH_GRIDS[wanted.protocol]
+    side = wanted.side or extractor.side
     return run.Features(
-        {
-            "extractor": extractor.to_json(),
-            "protocol": wanted.protocol,
-            "side": wanted.side,
-        },
-        lambda image: extractor.measure(cut(image, wanted.side)),
+        {"extractor": extractor.to_json(), "protocol": wanted.protocol, "side": side},
+        lambda image: extractor.measure(cut(image, side)),
     )
-
-
-def default_lpips(given: str | None) -> str | None:
-    """The LPIPS weights to use: those given, else those in the cache, else none."""
-    if given:
-        return given
-    path = lpips_weights.default_path()
-    return str(path) if path.is_file() else None
