@@ -137,6 +137,16 @@ def test_labels_of_close_points_do_not_overlap():
         assert (box[:2] >= frame[:2]).all() and (box[2:] <= frame[2:]).all()
 
 
+def test_words_stay_in_the_frame_where_the_first_point_is_outside():
+    points = np.array([[1.5, 0.5], [0.99, 0.5], [0.98, 0.5]])
+    axes, pixels = _figure_of(points)
+    label = plot_labels.Label("a long label", points, "k")
+    (text,), _ = plot_labels.place(axes, [label], 8, pixels[:0], pixels[:0])
+    (box,) = _boxes([text])
+    assert tuple(text.xy) == (0.99, 0.5)
+    assert box[2] <= axes.get_window_extent().x1
+
+
 def test_a_label_without_room_is_given_back():
     points = np.array([[0.5, 0.5]])
     axes, _ = _figure_of(points)

@@ -69,6 +69,7 @@ def place(
             label.points[0],
             textcoords="offset points",
             xytext=(0, 0),
+            annotation_clip=False,  # Else words beside a hidden point have no size.
             color=label.colour,
             fontsize=size,
             zorder=6,
@@ -113,7 +114,7 @@ def _preference(count: int) -> np.ndarray:
 
 
 def _shown(axes, points) -> np.ndarray:
-    """Returns of every place whether its point is shown; else nor would be the words."""
+    """Returns of every place whether the point it is beside is shown."""
     pixels = axes.transData.transform(points)
     shown = _inside_frame(axes, np.concatenate([pixels, pixels], 1))
     return np.repeat(shown, len(_SIDES))
