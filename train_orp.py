@@ -8,9 +8,9 @@ exported model then shows each of its files at any alpha, from 0, faithful, to 1
 realistic: `egic decompress --alpha=0,0.5,1`.
 
 Writes config.json, stage.json, checkpoints/, metrics.jsonl and TensorBoard logs to
---workdir, and continues from the newest valid checkpoint it finds there, bit for bit.
-SIGTERM and Ctrl-C save first and exit with code 75. On a CPU:
---config=egic/orp_config.py:orp-tiny. docs/training.md has more.
+--workdir, and continues from the newest valid checkpoint it finds there, bit for bit;
+--init_from is then not needed. SIGTERM and Ctrl-C save first and exit with code 75. On
+a CPU: --config=egic/orp_config.py:orp-tiny. docs/training.md has more.
 """
 
 import functools
@@ -39,7 +39,9 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _PUBLISHED = pathlib.Path(__file__).parent / "egic" / "orp_config.py"
 _INIT_FROM = flags.DEFINE_string(
-    "init_from", None, "Run directory of the codec, of stage 1 or 2.", required=True
+    "init_from",
+    None,
+    "Run directory of the codec, of stage 1 or 2; not needed to go on.",
 )
 _IMAGES = flags.DEFINE_string(
     "images",
@@ -70,12 +72,13 @@ _CACHE_MB = flags.DEFINE_integer(
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}. Flags start with --.")
-    init_from, workdir = pathlib.Path(_INIT_FROM.value), pathlib.Path(_WORKDIR.value)
+    workdir = pathlib.Path(_WORKDIR.value)
     try:
         config = _resolved()
         pictures = find_pictures(_IMAGES.value)
         order = run_directory.Order(_SEED.value, len(pictures))
-        model = orp.prepare(config, init_from, workdir, _PRECISION.value, order)
+        origin = run_directory.origin(workdir, _INIT_FROM.value)
+        model = orp.prepare(config, origin, workdir, _PRECISION.value, order)
     except ValueError as error:
         raise app.UsageError(str(error)) from error
     try:

@@ -14,8 +14,9 @@ without labels, which trains all of the codec:
 
 Writes config.json (of the codec), stage.json, checkpoints/, metrics.jsonl and
 TensorBoard logs to --workdir, and continues from the newest valid checkpoint it finds
-there, bit for bit. SIGTERM and Ctrl-C save first and exit with code 75. To see that
-everything runs: --steps=20. docs/training.md has more.
+there, bit for bit; --init_from and --discriminator are then not needed. SIGTERM and
+Ctrl-C save first and exit with code 75. To see that everything runs: --steps=20.
+docs/training.md has more.
 """
 
 import functools
@@ -32,7 +33,7 @@ from ml_collections import config_flags
 import hific.config
 from deeplab2_tf.errors import DataError
 from egic import hific_stage2, labelled_flags, stage2, systems
-from egic.stage2_config import STRATEGIES, Stage2Config
+from egic.stage2_config import BETAS, STRATEGIES, Stage2Config
 from hific import loop, lpips, overrides, run_directory
 from hific.checkpoints import UnusableCheckpoint
 from hific.config import HificConfig
@@ -42,9 +43,11 @@ from hific.pictures import find_pictures
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
-    "egic/stage2_config.py:egic",
-    "Preset (FILE.py:NAME), and overrides as --config.a.b=value.",
+    None,
+    "Preset (FILE.py:NAME), and overrides as --config.a.b=value; by default EGIC's "
+    "published recipe, with the beta published for the codec.",
 )
+_PUBLISHED = pathlib.Path(__file__).parent / "egic" / "stage2_config.py"
 _STRATEGY = flags.DEFINE_enum(
     "strategy",
     None,
@@ -52,12 +55,15 @@ _STRATEGY = flags.DEFINE_enum(
     "I: distortion, perception and realism; II: realism alone. I by default.",
 )
 _INIT_FROM = flags.DEFINE_string(
-    "init_from", None, "Run directory of the codec to start from.", required=True
+    "init_from",
+    None,
+    "Run directory of the codec to start from; not needed to go on.",
 )
 _DISCRIMINATOR = flags.DEFINE_string(
     "discriminator",
     None,
-    "Run directory of the discriminator's pre-training; without, its weights are new.",
+    "Run directory of the discriminator's pre-training; without, its weights are new. "
+    "Not needed to go on.",
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Run directory.", required=True)
 _STEPS = flags.DEFINE_integer(
@@ -91,6 +97,7 @@ labelled_flags.define(
 )
 
 _KINDS = {"Stage2Config": Stage2Config, "HificConfig": HificConfig}
+_BETA = "strategy_1.adversarial"
 _HIFIC_STEPS, _HIFIC_BATCH_SIZE = 1_000_000, 8
 _EGIC_ONLY = ("strategy", "discriminator", "labels", "records", "tfds", "synthetic")
 
@@ -125,13 +132,12 @@ def _egic(config: Stage2Config, workdir: pathlib.Path) -> Callable[[], None]:
         raise ValueError(
             "Pass one of --records, --images with --labels, --tfds, --synthetic."
         )
-    given = _DISCRIMINATOR.value
-    start = stage2.prepare(
-        config,
-        pathlib.Path(_INIT_FROM.value),
-        None if given is None else pathlib.Path(given),
-        _settings(),
-    )
+    origin = _origin(workdir)
+    named = config_flags.get_override_values(flags.FLAGS["config"])
+    if overrides.given(sys.argv) is None and _BETA not in named:
+        codec_config = stage2.load_config(origin.of_codec(workdir))
+        config.strategy_1.adversarial = BETAS[type(codec_config).__name__]
+    start = stage2.prepare(config, origin, workdir, _settings())
     perception = _load_lpips(systems.generator_weights(config).perceptual)
     stage2.record(start, source, workdir, _SEED.value)
     return functools.partial(
@@ -151,12 +157,10 @@ def _hific(config: HificConfig, workdir: pathlib.Path) -> Callable[[], None]:
         )
     pictures = find_pictures(values["images"])
     steps = _STEPS.value or _HIFIC_STEPS
-    start = hific_stage2.prepare(
-        config, pathlib.Path(_INIT_FROM.value), _settings(), steps
-    )
+    start = hific_stage2.prepare(config, _origin(workdir), workdir, _settings(), steps)
     perception = _load_lpips(config.perceptual_weight)
     order = run_directory.Order(_SEED.value, len(pictures))
-    run_directory.begin_stage(start.config, start.config, order, workdir)
+    run_directory.begin_stage(start.config, start.config, order, start.origin, workdir)
     return functools.partial(
         hific_stage2.train,
         start,
@@ -174,6 +178,10 @@ _RECORDED: Mapping[type, Callable[[Any, pathlib.Path], Callable[[], None]]] = {
     Stage2Config: _egic,
     HificConfig: _hific,
 }
+
+
+def _origin(workdir: pathlib.Path) -> run_directory.Origin:
+    return run_directory.origin(workdir, _INIT_FROM.value, _DISCRIMINATOR.value)
 
 
 def _settings() -> stage2.Settings:
@@ -194,4 +202,9 @@ def _load_lpips(weight: float):
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=overrides.parse_flags)
+    app.run(
+        main,
+        flags_parser=functools.partial(
+            overrides.parse_flags, default=f"{_PUBLISHED}:egic"
+        ),
+    )

@@ -11,13 +11,21 @@ from typing import Any
 from egic import stage2
 from egic.codec import build_model
 from egic.stage2 import POLICIES, Settings
-from hific import checkpoints, config_checks, loop, systems, training
+from hific import (
+    checkpoints,
+    config_checks,
+    loop,
+    run_directory,
+    systems,
+    training,
+)
 from hific.averages import Average
 from hific.codec import CodecModel
 from hific.config import HificConfig
 from hific.crops import TrainingCrops
 from hific.discriminator import build_discriminator
 from hific.pictures import Pictures
+from hific.run_directory import Origin
 from hific.systems import Lpips
 
 # Fields of a `HificConfig` that shape the networks handed over.
@@ -32,23 +40,31 @@ class Start:
         config: The experiment, a cosine schedule's horizon filled in.
         model: The codec, with the weights of stage 1.
         critic: The discriminator, with new weights.
-        said: Where the codec comes from, for the log.
+        origin: Where the codec comes from.
+        said: The same in words, for the log.
     """
 
     config: HificConfig
     model: CodecModel
     critic: Any
+    origin: Origin
     said: str
 
 
 def prepare(
-    config: HificConfig, init_from: pathlib.Path, settings: Settings, steps: int
+    config: HificConfig,
+    origin: Origin,
+    workdir: pathlib.Path,
+    settings: Settings,
+    steps: int,
 ) -> Start:
     """Builds codec and discriminator; the codec gets the weights of a run.
 
     Args:
         config: The experiment; not changed.
-        init_from: The run directory of a HiFiC of the same sizes.
+        origin: The run directory of a HiFiC of the same sizes. Not read for a run that
+            goes on: `train` restores it from `workdir`.
+        workdir: Of this run.
         settings: Seed and precision.
         steps: Of the run.
 
@@ -61,6 +77,7 @@ def prepare(
         part = dataclasses.replace(part, horizon=steps)
     config = dataclasses.replace(config, optimizer=part)
     config_checks.check(config)
+    init_from = origin.of_codec(workdir)
     saved = stage2.load_config(init_from)
     if not isinstance(saved, HificConfig):
         raise ValueError(
@@ -79,7 +96,8 @@ def prepare(
     model = build_model(config, settings.precision, settings.seed)
     step = checkpoints.load_weights(init_from, model)
     critic = build_discriminator(config, POLICIES[settings.precision])
-    return Start(config, model, critic, f"The codec of {init_from} at step {step}.")
+    said = f"The codec of {origin.init_from} at step {step}."
+    return Start(config, model, critic, origin, said)
 
 
 def train(
@@ -117,7 +135,7 @@ def train(
         threads=settings.data_threads,
         cache_bytes=settings.cache_bytes,
     )
-    if next(checkpoints.valid_checkpoints(workdir), None) is None:
+    if not run_directory.is_begun(workdir):
         print(start.said, flush=True)
     decay = config.optimizer.ema_decay
     loop.fit(

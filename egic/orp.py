@@ -28,7 +28,7 @@ from hific.losses import mse_255
 from hific.objectives import Terms, psnr
 from hific.pictures import Pictures
 from hific.reports import Report
-from hific.run_directory import Order
+from hific.run_directory import Order, Origin
 from hific.schedules import make_optimizer
 from hific.training import Group, Player
 
@@ -88,7 +88,7 @@ class _FaithfulObjective:
 
 def prepare(
     config: OrpConfig,
-    init_from: pathlib.Path,
+    origin: Origin,
     workdir: pathlib.Path,
     precision: str,
     order: Order,
@@ -101,8 +101,8 @@ def prepare(
 
     Args:
         config: A cosine schedule's horizon is set to its steps where it has none.
-        init_from: The run directory of the codec: of stage 1 or 2, or of another head,
-            which is not taken over.
+        origin: The run directory of the codec: of stage 1 or 2, or of another head,
+            which is not taken over. Not read for a run that goes on.
         workdir: Gets config.json, the codec's config with its head, and stage.json,
             this one.
         precision: Of E, G and the head, "float32" or "bfloat16".
@@ -110,17 +110,18 @@ def prepare(
 
     Raises:
         ValueError: The config makes no sense, or asks for a larger head than G;
-            `init_from` holds no run; `workdir` holds another one. Nothing was written.
+            `origin` holds no run; `workdir` holds another one. Nothing was written.
     """
     _check(config)
-    codec_config = _config_of(init_from)
+    codec_config = _config_of(origin.of_codec(workdir))
     codec_config.head = config.head
     model = build_model(codec_config, precision)
-    if next(checkpoints.valid_checkpoints(workdir), None) is None:
+    if not run_directory.is_begun(workdir):
+        init_from = pathlib.Path(origin.init_from)
         step = checkpoints.load_weights(init_from, model.without_head())
         _head_of(model).start_from(model.synthesis)
         _LOG.info("Copied the head from G of %s, step %d.", init_from, step)
-    run_directory.begin_stage(config, codec_config, order, workdir)
+    run_directory.begin_stage(config, codec_config, order, origin, workdir)
     return model
 
 

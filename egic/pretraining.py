@@ -17,8 +17,8 @@ from deeplab2_tf.pipeline import LabelledBatches
 from deeplab2_tf.sources import Source
 from egic import systems
 from egic.discriminators import build
-from egic.pretraining_config import PretrainingConfig
-from hific import checkpoints, loop, run_directory, training
+from egic.pretraining_config import PretrainingConfig, check_pairs
+from hific import loop, run_directory, training
 from hific.reports import Report
 from hific.weight_norms import calibrate
 
@@ -82,12 +82,7 @@ def _check(config: PretrainingConfig, sources: Sequence[Source]) -> LabelSet:
                 f"The pictures have label set {source.label_set.name!r}, the config "
                 f"{label_set.name!r}; set --config.data.label_set."
             )
-    for name in ("crop", "eval_crop"):
-        if len(getattr(data, name)) != 2:
-            raise ValueError(
-                f"data.{name} must be a height and a width, got {getattr(data, name)}; "
-                "was it given twice? Later values are appended."
-            )
+    check_pairs(data, ("crop", "eval_crop"))
     if data.max_resize > max(data.eval_crop):
         raise ValueError(
             f"Validation pictures are resized to data.max_resize (={data.max_resize}), "
@@ -163,7 +158,7 @@ def train(
             settings.data_threads,
         )
 
-    if next(checkpoints.valid_checkpoints(workdir), None) is None:
+    if not run_directory.is_begun(workdir):
         _start_from_data(critic, batches_from(0))
     occasions = [shown_predictions(critic, source.label_set, settings.images_every)]
     if validation is not None:

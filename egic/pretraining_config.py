@@ -7,7 +7,7 @@ shorter run, and the run directory records what was used.
 
 import copy
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from deeplab2_tf.config import DataConfig, LossConfig, PolyConfig
@@ -163,6 +163,16 @@ PRESETS: Mapping[str, PretrainingConfig] = {
     "synthetic-tiny": _SYNTHETIC_TINY,
 }
 KINDS: Mapping[str, type] = {"PretrainingConfig": PretrainingConfig}
+
+
+def check_pairs(data: DataConfig, names: Sequence[str]) -> None:
+    """Raises ValueError where a field that is a height and a width is not."""
+    for name in names:
+        if len(getattr(data, name)) != 2:
+            raise ValueError(
+                f"data.{name} must be a height and a width, got {getattr(data, name)}; "
+                "was it given twice? Later values are appended."
+            )
 
 
 def get_config(preset: str = "coco") -> PretrainingConfig:

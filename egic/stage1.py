@@ -11,7 +11,7 @@ from typing import Any
 from egic import closed_form
 from egic.codec import build_model
 from egic.config import EgicConfig
-from hific import checkpoints, config_checks, loop, run_directory, systems, training
+from hific import config_checks, loop, run_directory, systems, training
 from hific.averages import Average
 from hific.crops import TrainingCrops
 from hific.pictures import Pictures
@@ -110,8 +110,7 @@ def train(
         threads=settings.data_threads,
         cache_bytes=settings.cache_bytes,
     )
-    fresh = next(checkpoints.valid_checkpoints(workdir), None) is None
-    if fresh and settings.init == "klt":
+    if not run_directory.is_begun(workdir) and settings.init == "klt":
         _start_in_closed_form(model, pictures, config, settings.seed)
     decay = config.optimizer.ema_decay
     loop.fit(

@@ -6,12 +6,15 @@ reads a codec's run reads this one; the experiment is stage.json.
 """
 
 import dataclasses
+import json
+import logging
 import pathlib
 from typing import Any
 
 import tensorflow as tf
 
 import egic.config
+import hific.config
 from deeplab2_tf import labels, losses, preprocessing
 from deeplab2_tf.labels import LabelSet
 from deeplab2_tf.pipeline import LabelledBatches
@@ -20,15 +23,18 @@ from egic import figures, systems
 from egic.codec import build_model
 from egic.discriminators import build
 from egic.labelmix import SCOPES
-from egic.stage2_config import Stage2Config
+from egic.pretraining_config import check_pairs
+from egic.stage2_config import BETAS, KINDS, Stage2Config
 from hific import checkpoints, loop, run_directory, training
 from hific.averages import Average
 from hific.choices import choose
 from hific.codec import LATENT_STRIDE, CodecModel
 from hific.config_checks import CROP_MULTIPLE
-from hific.run_directory import Order
+from hific.run_directory import Order, Origin
 from hific.systems import Lpips
 from hific.weight_norms import calibrate
+
+_LOG = logging.getLogger("absl")
 
 # `Settings.precision` -> the Keras policy of a discriminator.
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -65,7 +71,8 @@ class Start:
         label_set: Of data and discriminator.
         model: The codec, with the weights of that run.
         critic: The discriminator, with pre-trained weights but for its conditioning.
-        said: Where both come from, for the log.
+        origin: Where both come from.
+        said: The same in words, for the log.
     """
 
     codec_config: Any
@@ -73,22 +80,26 @@ class Start:
     label_set: LabelSet
     model: CodecModel
     critic: Any
+    origin: Origin
     said: str
 
 
 def prepare(
     config: Stage2Config,
-    init_from: pathlib.Path,
-    discriminator: pathlib.Path | None,
+    origin: Origin,
+    workdir: pathlib.Path,
     settings: Settings,
 ) -> Start:
     """Builds codec and discriminator, and gives them the weights they start with.
 
+    For a run that goes on, `origin` is not read: `workdir` says what to build, and
+    `train` restores all weights from there.
+
     Args:
         config: The experiment; not changed.
-        init_from: The run directory of a trained codec. Averaged weights are taken
-            where it kept any, and no optimizer.
-        discriminator: The run directory of a pre-training, or None for new weights.
+        origin: Run directories of a trained codec and of a pre-training. Averaged
+            weights are taken where the codec's kept any, and no optimizer.
+        workdir: Of this run.
         settings: Seed and precision.
 
     Raises:
@@ -98,17 +109,23 @@ def prepare(
     config = dataclasses.replace(config)
     label_set = _check(config)
     training.set_seeds(settings.seed)
-    codec_config, model, step = load_codec(init_from, settings)
+    codec_config, model, step = load_codec(origin.of_codec(workdir), settings)
     pretrained, judged = None, "a discriminator with new weights"
-    if discriminator is not None:
-        pretrained, recipe = build.load_pretrained(discriminator)
-        _check_labels(label_set, labels.load(recipe.data.label_set), discriminator)
+    if origin.discriminator:
+        judged = f"the discriminator of {origin.discriminator}"
+        if run_directory.is_begun(workdir):
+            sizes = _load_stage(workdir).discriminator
+        else:
+            directory = pathlib.Path(origin.discriminator)
+            pretrained, recipe = build.load_pretrained(directory)
+            _check_labels(label_set, labels.load(recipe.data.label_set), directory)
+            sizes = recipe.discriminator
         config.discriminator = dataclasses.replace(
-            recipe.discriminator,
+            sizes,
             conditioning=config.discriminator.conditioning,
             latent_features=config.discriminator.latent_features,
         )
-        judged = f"the discriminator of {discriminator}"
+    _compare_beta(config, codec_config)
     critic = build.build(
         config.discriminator,
         label_set.num_outputs,
@@ -119,10 +136,10 @@ def prepare(
         build.take_over(critic, pretrained)
     _check_crop(critic, model, config)
     said = (
-        f"The codec of {init_from} at step {step} and {judged}; strategy "
+        f"The codec of {origin.init_from} at step {step} and {judged}; strategy "
         f"{config.strategy}: {systems.generator_weights(config)}."
     )
-    return Start(codec_config, config, label_set, model, critic, said)
+    return Start(codec_config, config, label_set, model, critic, origin, said)
 
 
 def load_codec(
@@ -136,6 +153,31 @@ def load_codec(
     config = load_config(init_from)
     model = build_model(config, settings.precision, settings.seed)
     return config, model, checkpoints.load_weights(init_from, model)
+
+
+def _compare_beta(config: Stage2Config, codec_config: Any) -> None:
+    """Warns of the beta that was published with another codec."""
+    kind, ours = type(codec_config).__name__, config.strategy_1.adversarial
+    theirs = [other for other, beta in BETAS.items() if beta == ours and other != kind]
+    if config.strategy == "I" and kind in BETAS and theirs:
+        _LOG.warning(
+            "strategy_1.adversarial, beta, is %g, as published for a codec of %s; for "
+            "%s it is %g: --config.strategy_1.adversarial=%g, or another preset.",
+            ours,
+            theirs[0],
+            kind,
+            BETAS[kind],
+            BETAS[kind],
+        )
+
+
+def _load_stage(workdir: pathlib.Path) -> Stage2Config:
+    path = workdir / run_directory.STAGE
+    if not path.is_file():
+        raise ValueError(
+            f"{workdir} holds a run of another stage; choose another --workdir."
+        )
+    return hific.config.from_dict(json.loads(path.read_text()), KINDS)
 
 
 def load_config(init_from: pathlib.Path) -> Any:
@@ -159,6 +201,7 @@ def _check(config: Stage2Config) -> LabelSet:
     choose(SCOPES, config.labelmix_scope, "labelmix_scope")
     choose(preprocessing.PIXEL_WEIGHTS, config.data.pixel_weights, "data.pixel_weights")
     systems.generator_weights(config)
+    check_pairs(config.data, ("crop",))
     if any(side < 1 or side % CROP_MULTIPLE for side in config.data.crop):
         raise ValueError(
             f"Both sides of data.crop must be multiples of {CROP_MULTIPLE}, by which "
@@ -194,7 +237,9 @@ def record(start: Start, source: Source, workdir: pathlib.Path, seed: int = 0) -
     """
     _check_labels(start.label_set, source.label_set, "The source of pictures")
     order = Order(seed, len(source))
-    run_directory.begin_stage(start.config, start.codec_config, order, workdir)
+    run_directory.begin_stage(
+        start.config, start.codec_config, order, start.origin, workdir
+    )
 
 
 def train(
@@ -230,7 +275,7 @@ def train(
             settings.data_threads,
         )
 
-    if next(checkpoints.valid_checkpoints(workdir), None) is None:
+    if not run_directory.is_begun(workdir):
         print(start.said, flush=True)
         _start_from_data(model, critic, batches_from(0), config.batch_size)
     decay = config.optimizer.ema_decay

@@ -28,7 +28,7 @@ class GeneratorWeights:
 
     distortion: float = 0.075 * 2**-5
     perceptual: float = 1.0
-    adversarial: float = 0.30
+    adversarial: float = 0.30  # SwinT-ChARM's; `BETAS` has both.
 
 
 def _adversarial_only() -> GeneratorWeights:
@@ -90,7 +90,10 @@ class Stage2Config:
 # Name of a strategy in the paper -> the field with its weights.
 STRATEGIES: Mapping[str, str] = {"I": "strategy_1", "II": "strategy_2"}
 
-_HIFIC = GeneratorWeights(adversarial=0.15)
+# Kind of a codec's config -> beta of strategy I that was published with that codec.
+BETAS: Mapping[str, float] = {"EgicConfig": 0.30, "HificConfig": 0.15}
+
+_HIFIC = GeneratorWeights(adversarial=BETAS["HificConfig"])
 
 
 def _tiny(pretraining: str, strategy_1: GeneratorWeights) -> Stage2Config:

@@ -31,7 +31,7 @@ def parse_flags(argv: list[str], default: str | None = None) -> list[str]:
         that does not exist, ends the program with absl's message on wrong usage, which
         names the file, or the field and the likely one.
     """
-    if default is not None and _given(argv) is None:
+    if default is not None and given(argv) is None:
         argv = [argv[0], f"--config={default}", *argv[1:]]
     try:
         left = app.parse_flags_with_usage(argv)
@@ -52,7 +52,7 @@ def _not_read(argv: Sequence[str], config: Any) -> str | None:
     if config is None or dataclasses.is_dataclass(config):
         return None
     return (
-        f"--config={_given(argv)} cannot be read. It is FILE.py:PRESET, where FILE.py "
+        f"--config={given(argv)} cannot be read. It is FILE.py:PRESET, where FILE.py "
         f"is a path from {pathlib.Path.cwd()}."
     )
 
@@ -100,11 +100,11 @@ def _fields(holder: Any) -> list[str]:
 
 def _config_of(argv: Sequence[str]) -> Any:
     """The config that `--config` names, before overrides."""
-    given = _given(argv)
-    return None if given is None else flags.FLAGS["config"].parser.parse(given)
+    name = given(argv)
+    return None if name is None else flags.FLAGS["config"].parser.parse(name)
 
 
-def _given(argv: Sequence[str]) -> str | None:
+def given(argv: Sequence[str]) -> str | None:
     """What a command line says of `--config`."""
     for argument, following in zip(argv, [*argv[1:], ""], strict=True):
         flag, joined, value = argument.partition("=")

@@ -1,7 +1,8 @@
 """A run directory belongs to one experiment, the one it was started with.
 
 config.json describes the codec. A later stage, whose codec is another run's, writes its
-own experiment beside it, as stage.json. order.json says which pictures each step sees.
+own experiment beside it, as stage.json, and in origin.json whose weights it began with.
+order.json says which pictures each step sees.
 """
 
 import dataclasses
@@ -11,8 +12,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import hific.config
+from hific import checkpoints
 
 CONFIG, STAGE, ORDER = "config.json", "stage.json", "order.json"
+ORIGIN = "origin.json"
 
 
 @dataclasses.dataclass
@@ -26,6 +29,53 @@ class Order:
 
     seed: int
     pictures: int
+
+
+@dataclasses.dataclass
+class Origin:
+    """The runs whose weights a later stage begins with.
+
+    Attributes:
+        init_from: Directory of the codec's.
+        discriminator: Directory of its pre-training, "" for new weights.
+    """
+
+    init_from: str
+    discriminator: str = ""
+
+    def of_codec(self, workdir: pathlib.Path) -> pathlib.Path:
+        """The directory to read the codec from: a run that goes on has it itself."""
+        return workdir if is_begun(workdir) else pathlib.Path(self.init_from)
+
+
+def is_begun(workdir: pathlib.Path) -> bool:
+    """Whether a run has a checkpoint to go on from."""
+    return next(checkpoints.valid_checkpoints(workdir), None) is not None
+
+
+def origin(
+    workdir: pathlib.Path, init_from: str | None, discriminator: str | None = None
+) -> Origin:
+    """What a run begins with; what is not named is as it was when the run began.
+
+    Raises:
+        ValueError: No codec was named, and the directory holds no run to go on with.
+    """
+    path, saved = workdir / ORIGIN, Origin("")
+    if path.exists():
+        saved = hific.config.from_dict(json.loads(path.read_text()), {"Origin": Origin})
+    found = Origin(
+        str(pathlib.Path(init_from).resolve()) if init_from else saved.init_from,
+        str(pathlib.Path(discriminator).resolve())
+        if discriminator
+        else saved.discriminator,
+    )
+    if not found.init_from:
+        raise ValueError(
+            f"--init_from: pass the run of the codec to start from; {workdir} holds "
+            "none to go on with that says where it came from."
+        )
+    return found
 
 
 def begin(files: Mapping[str, Any], workdir: pathlib.Path) -> None:
@@ -52,14 +102,19 @@ def begin(files: Mapping[str, Any], workdir: pathlib.Path) -> None:
 
 
 def begin_stage(
-    experiment: Any, codec_config: Any, order: Order, workdir: pathlib.Path
+    experiment: Any,
+    codec_config: Any,
+    order: Order,
+    origin: Origin,
+    workdir: pathlib.Path,
 ) -> None:
     """`begin` for a stage that trains the codec of another run further.
 
     Raises:
         ValueError: See `begin`.
     """
-    begin({STAGE: experiment, ORDER: order, CONFIG: codec_config}, workdir)
+    files = {ORIGIN: origin, STAGE: experiment, ORDER: order, CONFIG: codec_config}
+    begin(files, workdir)
 
 
 def record(config: Any, workdir: pathlib.Path, name: str = CONFIG) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from hific import checkpoints, run_directory
 from hific.config import OptimizerConfig
 from hific.names import named_variables
 from hific.network_config import DecoderConfig
+from hific.run_directory import Origin
 from tests.stage_runs import CODECS, MICRO_HIFIC, codec_run
 from tests.toy_codec import ToyPictures
 
+NOWHERE = pathlib.Path("nowhere")
 ORDER = run_directory.Order(0, len(ToyPictures()))
 SETTINGS = stage2.Settings(data_threads=1, log_every=1, checkpoint_every=2)
 
@@ -26,12 +29,13 @@ def stage1(tmp_path_factory):
 
 def prepare(stage1, **fields):
     config = dataclasses.replace(MICRO_HIFIC, **fields)
-    return hific_stage2.prepare(config, stage1, SETTINGS, steps=1)
+    origin = Origin(str(stage1))
+    return hific_stage2.prepare(config, origin, NOWHERE, SETTINGS, steps=1)
 
 
 def test_all_of_the_codec_moves_from_where_stage_1_left_it(stage1, tmp_path):
     start = prepare(stage1)
-    run_directory.begin_stage(start.config, start.config, ORDER, tmp_path)
+    run_directory.begin_stage(start.config, start.config, ORDER, start.origin, tmp_path)
     before = {k: v.numpy() for k, v in named_variables(start.model).items()}
     saved = build_model(MICRO_HIFIC)
     checkpoints.load_weights(stage1, saved)
@@ -68,6 +72,7 @@ def test_what_does_not_fit_is_refused(stage1, tmp_path):
 
 
 def test_the_directory_of_stage_1_is_not_written_to(stage1):
-    config = prepare(stage1).config
+    start = prepare(stage1)
+    config, origin = start.config, start.origin
     with pytest.raises(ValueError, match="a run of another stage"):
-        run_directory.begin_stage(config, config, ORDER, stage1)
+        run_directory.begin_stage(config, config, ORDER, origin, stage1)

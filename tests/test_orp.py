@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import shutil
 import subprocess
 import sys
 
@@ -24,7 +25,7 @@ from hific.config import DataConfig, OptimizerConfig
 from hific.images import write_png
 from hific.names import named_variables
 from hific.network_config import HeadConfig
-from hific.run_directory import Order
+from hific.run_directory import Order, Origin
 from tests import micro_codec
 from tests.toy_codec import ToyPictures
 
@@ -59,7 +60,7 @@ def trained(tmp_path_factory):
 
 def train(trained, workdir, steps=4, **fields):
     recipe = dataclasses.replace(copy.deepcopy(RECIPE), **fields)
-    model = orp.prepare(recipe, trained, workdir, "float32", ORDER)
+    model = orp.prepare(recipe, Origin(str(trained)), workdir, "float32", ORDER)
     settings = orp.Settings(log_every=1, checkpoint_every=1)
     # As many steps as asked for; the recipe in stage.json says how many there will be.
     now = dataclasses.replace(recipe, steps=steps)
@@ -74,7 +75,7 @@ def values(module):
 def test_a_new_run_starts_with_the_other_runs_weights_and_a_copy_of_gs_end(
     trained, tmp_path
 ):
-    model = orp.prepare(RECIPE, trained, tmp_path, "float32", ORDER)
+    model = orp.prepare(RECIPE, Origin(str(trained)), tmp_path, "float32", ORDER)
     for name, value in values(micro_codec.model()).items():
         np.testing.assert_array_equal(named_variables(model)[name], value)
     features = model.synthesis.features(tf.ones((1, 4, 4, 32)))
@@ -104,7 +105,7 @@ def test_only_the_heads_variables_change(trained, whole, tmp_path, averaged):
     after = saved(whole, averaged)
     for name, value in values(micro_codec.model()).items():
         assert after[name].tobytes() == value.tobytes(), name
-    start = orp.prepare(RECIPE, trained, tmp_path, "float32", ORDER)
+    start = orp.prepare(RECIPE, Origin(str(trained)), tmp_path, "float32", ORDER)
     for name, value in values(start.head).items():
         assert not np.array_equal(after[f"head.{name}"], value), name
 
@@ -131,13 +132,15 @@ def test_averaged_weights_are_taken_where_the_run_kept_any(tmp_path):
     average = Average(model)
     average.shadows["synthesis.unpack.bias"].assign(0.75 * tf.ones(12))
     save_run(tmp_path / "stage2", micro_codec.CONFIG, model, average)
-    ours = orp.prepare(RECIPE, tmp_path / "stage2", tmp_path / "run", "float32", ORDER)
+    ours = orp.prepare(
+        RECIPE, Origin(str(tmp_path / "stage2")), tmp_path / "run", "float32", ORDER
+    )
     assert ours.synthesis.unpack.bias.numpy().tolist() == [0.75] * 12
     assert ours.head.unpack.bias.numpy().tolist() == [0.75] * 12
 
 
 def test_the_loss_is_the_heads_mean_squared_error_in_grey_levels(trained, tmp_path):
-    model = orp.prepare(RECIPE, trained, tmp_path, "float32", ORDER)
+    model = orp.prepare(RECIPE, Origin(str(trained)), tmp_path, "float32", ORDER)
     model.head.unpack.kernel.assign(tf.zeros((32, 12)))
     model.head.unpack.bias.assign(0.5 * tf.ones(12))  # 127.5 everywhere.
     (player,) = orp.players(model, RECIPE)
@@ -148,7 +151,7 @@ def test_the_loss_is_the_heads_mean_squared_error_in_grey_levels(trained, tmp_pa
 
 
 def test_nothing_but_the_head_could_get_a_gradient(trained, tmp_path):
-    model = orp.prepare(RECIPE, trained, tmp_path, "float32", ORDER)
+    model = orp.prepare(RECIPE, Origin(str(trained)), tmp_path, "float32", ORDER)
     (player,) = orp.players(model, RECIPE)
     with tf.GradientTape() as tape:
         loss = player.objective(tf.zeros((1, 64, 64, 3)), tf.constant(0)).total()
@@ -167,10 +170,18 @@ def moved_by_one_step(model):
     return {name for name, v in values(model).items() if (v != before[name]).any()}
 
 
+def test_a_run_goes_on_when_what_it_started_from_is_gone(trained, whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    gone = Origin(str(trained) + "-gone")
+    (tmp_path / "run" / "origin.json").unlink()
+    model = orp.prepare(RECIPE, gone, tmp_path / "run", "float32", ORDER)
+    assert named_variables(model).keys() == saved(whole, averaged=False).keys()
+
+
 @pytest.mark.parametrize("stages", [2, 4])
 def test_a_deeper_head_starts_as_gs_end_too(trained, tmp_path, stages):
     recipe = dataclasses.replace(RECIPE, head=HeadConfig(stages))
-    model = orp.prepare(recipe, trained, tmp_path, "float32", ORDER)
+    model = orp.prepare(recipe, Origin(str(trained)), tmp_path, "float32", ORDER)
     y_hat = tf.ones((1, 4, 4, 32))
     image = model.head(model.synthesis.features(y_hat, stages))
     np.testing.assert_array_equal(image, model.synthesis(y_hat))
@@ -182,17 +193,25 @@ def test_a_deeper_head_starts_as_gs_end_too(trained, tmp_path, stages):
 def test_hifics_decoder_gets_a_head_too(tmp_path):
     config = PRESETS["hific-tiny"]
     save_run(tmp_path / "stage2", config, build_model(config))
-    model = orp.prepare(RECIPE, tmp_path / "stage2", tmp_path / "run", "float32", ORDER)
+    model = orp.prepare(
+        RECIPE, Origin(str(tmp_path / "stage2")), tmp_path / "run", "float32", ORDER
+    )
     moved = moved_by_one_step(model)
     assert moved == {f"head.{name}" for name in values(model.head)}
 
 
 def test_a_head_can_be_trained_anew_beside_an_older_one(trained, tmp_path):
-    first = orp.prepare(RECIPE, trained, tmp_path / "first", "float32", ORDER)
+    first = orp.prepare(
+        RECIPE, Origin(str(trained)), tmp_path / "first", "float32", ORDER
+    )
     first.head.unpack.kernel.assign(tf.zeros((32, 12)))
     save_run(tmp_path / "first", HEADED, first)
     again = orp.prepare(
-        RECIPE, tmp_path / "first", tmp_path / "second", "float32", ORDER
+        RECIPE,
+        Origin(str(tmp_path / "first")),
+        tmp_path / "second",
+        "float32",
+        ORDER,
     )
     np.testing.assert_array_equal(
         again.head.unpack.kernel, again.synthesis.unpack.kernel
@@ -217,24 +236,26 @@ def test_a_recipe_that_makes_no_sense_writes_nothing(
 
 
 def test_another_recipe_in_the_same_directory_is_refused_by_field(trained, tmp_path):
-    orp.prepare(RECIPE, trained, tmp_path, "float32", ORDER)
+    orp.prepare(RECIPE, Origin(str(trained)), tmp_path, "float32", ORDER)
     recipe = dataclasses.replace(RECIPE, batch_size=3)
     with pytest.raises(ValueError, match="batch_size was 2, now 3"):
-        orp.prepare(recipe, trained, tmp_path, "float32", ORDER)
+        orp.prepare(recipe, Origin(str(trained)), tmp_path, "float32", ORDER)
 
 
 def test_another_seed_is_refused(trained, tmp_path):
-    orp.prepare(RECIPE, trained, tmp_path, "float32", ORDER)
+    orp.prepare(RECIPE, Origin(str(trained)), tmp_path, "float32", ORDER)
     with pytest.raises(ValueError, match="seed was 0, now 3"):
-        orp.prepare(RECIPE, trained, tmp_path, "float32", Order(3, ORDER.pictures))
+        orp.prepare(
+            RECIPE, Origin(str(trained)), tmp_path, "float32", Order(3, ORDER.pictures)
+        )
 
 
 def test_what_is_no_run_to_start_from_is_refused(tmp_path):
     with pytest.raises(ValueError, match="is no training run: it holds no config.json"):
-        orp.prepare(RECIPE, tmp_path, tmp_path / "run", "float32", ORDER)
+        orp.prepare(RECIPE, Origin(str(tmp_path)), tmp_path / "run", "float32", ORDER)
     hific.config.save(micro_codec.CONFIG, tmp_path / "config.json")
     with pytest.raises(ValueError, match="holds no valid checkpoint"):
-        orp.prepare(RECIPE, tmp_path, tmp_path / "run", "float32", ORDER)
+        orp.prepare(RECIPE, Origin(str(tmp_path)), tmp_path / "run", "float32", ORDER)
     assert not (tmp_path / "run").exists()
 
 

@@ -1,10 +1,11 @@
 import json
+import pathlib
 
 import pytest
 
 from hific import run_directory
 from hific.config import RateConfig
-from hific.run_directory import CONFIG, ORDER, STAGE, Order
+from hific.run_directory import CONFIG, ORDER, ORIGIN, STAGE, Order
 
 
 def test_a_directory_holds_one_config_of_each_name(tmp_path):
@@ -53,6 +54,22 @@ def test_another_order_is_refused_and_nothing_written(tmp_path, order, complaint
     with pytest.raises(ValueError, match=complaint):
         run_directory.begin(LATER | {ORDER: order}, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [ORDER]
+
+
+def test_what_a_run_came_from_need_not_be_said_again(tmp_path):
+    first = run_directory.origin(tmp_path / "run", tmp_path / "a/../b", "critic")
+    assert first.init_from == str(tmp_path / "b")
+    assert first.discriminator == str(pathlib.Path.cwd() / "critic")
+    run_directory.record(first, tmp_path / "run", ORIGIN)
+    assert run_directory.origin(tmp_path / "run", None) == first
+    moved = run_directory.origin(tmp_path / "run", tmp_path / "c")
+    with pytest.raises(ValueError, match="init_from was '.*b', now '.*c'"):
+        run_directory.begin({ORIGIN: moved}, tmp_path / "run")
+
+
+def test_a_new_run_must_come_from_somewhere(tmp_path):
+    with pytest.raises(ValueError, match="--init_from: pass the run of the codec"):
+        run_directory.origin(tmp_path, None, "critic")
 
 
 def test_a_run_from_before_there_was_an_order_gets_one(tmp_path):

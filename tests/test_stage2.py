@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+import pathlib
+import shutil
 import signal
 
 import numpy as np
@@ -14,7 +16,7 @@ from egic import codec, figures, stage2
 from egic.discriminators import build
 from egic.pretraining_config import DiscriminatorConfig, OasisConfig
 from egic.stage2_config import AdamConfig, GeneratorWeights, Stage2Config
-from hific import checkpoints, loop, tables
+from hific import checkpoints, loop, run_directory, tables
 from hific.names import named_variables
 from tests.stage_runs import CODECS, DATA, codec_run, discriminator_run
 from tests.toy_codec import CHANNELS, ToyCodec, ToyConfig
@@ -22,6 +24,7 @@ from tests.toy_codec import CHANNELS, ToyCodec, ToyConfig
 SETTINGS = stage2.Settings(
     data_threads=1, log_every=1, images_every=2, checkpoint_every=2
 )
+NOWHERE = pathlib.Path("nowhere")
 OUTPUTS = labels.load("synthetic").num_outputs
 
 
@@ -48,17 +51,17 @@ def runs(tmp_path_factory):
     return made | {"critic": discriminator_run(root / "critic", "synthetic", OUTPUTS)}
 
 
-def prepare(runs, config=None, backbone="hific", discriminator="critic"):
-    return stage2.prepare(
-        config or tiny(),
-        runs[backbone],
-        runs.get(discriminator),
-        SETTINGS,
+def prepare(
+    runs, config=None, backbone="hific", discriminator="critic", workdir=NOWHERE
+):
+    origin = run_directory.Origin(
+        str(runs.get(backbone, "")), str(runs.get(discriminator, ""))
     )
+    return stage2.prepare(config or tiny(), origin, workdir, SETTINGS)
 
 
 def run(runs, workdir, config=None, backbone="hific"):
-    start = prepare(runs, config, backbone)
+    start = prepare(runs, config, backbone, workdir=workdir)
     stage2.record(start, scenes(), workdir)
     stage2.train(start, scenes(), workdir, SETTINGS)
     return start
@@ -165,6 +168,29 @@ def test_a_resumed_run_equals_one_that_never_stopped(runs, tmp_path, monkeypatch
         np.testing.assert_array_equal(value, resumed[name], name)
 
 
+def test_a_run_goes_on_when_what_it_started_from_is_gone(runs, tmp_path):
+    copies = {
+        name: shutil.copytree(runs[name], tmp_path / name)
+        for name in ("hific", "critic")
+    }
+    first = prepare(copies, workdir=tmp_path / "run")
+    stage2.record(first, scenes(), tmp_path / "run")
+    stage2.train(first, scenes(), tmp_path / "run", SETTINGS)
+    for path in copies.values():
+        shutil.rmtree(path)
+    origin = run_directory.origin(tmp_path / "run", None)
+    assert origin == first.origin
+    again = stage2.prepare(tiny(), origin, tmp_path / "run", SETTINGS)
+    assert again.config.discriminator == first.config.discriminator
+    stage2.record(again, scenes(), tmp_path / "run")
+
+
+def test_the_origin_of_a_run_is_not_another(runs, tmp_path):
+    stage2.record(prepare(runs), scenes(), tmp_path)
+    with pytest.raises(ValueError, match="discriminator was '.*critic', now ''"):
+        stage2.record(prepare(runs, discriminator="none"), scenes(), tmp_path)
+
+
 def toy_codec():
     toy = ToyCodec()
     toy.channels = CHANNELS
@@ -191,6 +217,10 @@ def toy_codec():
             r"multiples of 64, .* got \(64, 100\)",
         ),
         (
+            {"data": dataclasses.replace(DATA, crop=(64, 64, 64, 64))},
+            "data.crop must be a height and a width, .*was it given twice",
+        ),
+        (
             {"data": dataclasses.replace(DATA, pixel_weights="size")},
             "No data.pixel_weights 'size'",
         ),
@@ -199,6 +229,23 @@ def toy_codec():
 def test_what_cannot_be_trained_is_refused(runs, fields, complaint):
     with pytest.raises(ValueError, match=complaint):
         prepare(runs, tiny(**fields))
+
+
+@pytest.mark.parametrize(
+    "backbone, beta, warned",
+    [
+        ("hific", 0.30, "0.15"),
+        ("egic", 0.15, "0.3"),
+        ("hific", 0.15, ""),
+        ("egic", 1.0, ""),
+    ],
+)
+def test_the_beta_of_the_other_codec_is_warned_of(runs, caplog, backbone, beta, warned):
+    config = tiny(strategy_1=GeneratorWeights(0.01, 0.0, beta))
+    prepare(runs, config, backbone)
+    said = [one for one in caplog.messages if "strategy_1.adversarial=" in one]
+    assert bool(said) == bool(warned)
+    assert all(f"strategy_1.adversarial={warned}," in one for one in said)
 
 
 def test_a_crop_that_the_discriminator_cannot_halve_is_refused(runs):
@@ -224,7 +271,7 @@ def test_a_directory_holds_one_run(runs, tmp_path):
         stage2.record(prepare(runs, tiny(strategy="II")), scenes(), tmp_path)
     with pytest.raises(ValueError, match="seed was 0, now 3"):
         stage2.record(prepare(runs), scenes(), tmp_path, 3)
-    with pytest.raises(ValueError, match="another config: .*kind was 'HificConfig'"):
+    with pytest.raises(ValueError, match="init_from was '.*hific', now '.*egic'"):
         stage2.record(prepare(runs, backbone="egic"), scenes(), tmp_path)
     with pytest.raises(ValueError, match="a run of another stage"):
         stage2.record(prepare(runs), scenes(), runs["hific"])

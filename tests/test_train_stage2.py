@@ -70,12 +70,37 @@ def test_one_step_of_strategy_two_leaves_a_complete_run(root, runs, tmp_path):
     assert (tmp_path / "run" / "checkpoints" / "ckpt-1.ok").exists()
 
 
+def test_without_a_preset_beta_is_the_codecs_and_going_on_needs_no_origin(
+    root, runs, tmp_path
+):
+    arguments = [
+        *SMALL[1:],
+        "--config.data.label_set=synthetic",
+        "--config.data.max_resize=0",
+        "--config.data.min_resize=0",
+        "--config.strategy_1.perceptual=0",
+        "--synthetic=4",
+        f"--workdir={tmp_path}/run",
+    ]
+    code, output = run(root, *arguments)
+    assert code == 1 and "--init_from: pass the run of the codec" in output, output
+    origin = [f"--init_from={runs}/hific", f"--discriminator={runs}/critic"]
+    code, output = run(root, *arguments, *origin)
+    assert code == 0, output
+    stage = json.loads((tmp_path / "run" / "stage.json").read_text())
+    assert stage["strategy_1"]["adversarial"] == 0.15
+    code, output = run(root, *arguments)
+    assert code == 0 and "run is done: 1 of 1 steps" in output, output
+    code, output = run(root, *arguments, f"--discriminator={runs}/hific")
+    assert code == 1 and "discriminator was" in output, output
+
+
 @pytest.mark.parametrize(
     "arguments, complaint",
     [
         ([*SMALL], "Pass one of --records"),
         ([*SMALL, "--synthetic=2", "--discriminator=/nowhere"], "/nowhere/config.json"),
-        ([*SMALL, "--synthetic=2", "--config.data.crop=(64,65)"], "multiples of 64"),
+        ([*SMALL, "--synthetic=2", "--config.data.crop=(64,65)"], "given twice"),
         (["--config=hific/config.py:hific-lo", "--strategy=I"], "got --strategy"),
         (["--config=egic/config.py:egic"], "No config kind 'EgicConfig'; there are"),
     ],
