@@ -1,8 +1,14 @@
+import functools
 import json
 import pathlib
+import re
 
 import pytest
 
+import egic.config
+import egic.orp_config
+import egic.pretraining_config
+import egic.stage2_config
 from egic.reproduction import costs, plans, registry
 from egic.reproduction.datasets import DATASETS
 from egic.reproduction.documents import Block, Document, markdown, write
@@ -16,6 +22,7 @@ from egic.reproduction.stages import STAGES, in_order
 from egic.reproduction.verdicts import compare, percentages, relative
 from hific.evaluation import published
 
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 WORK = pathlib.Path("work")
 ALL = [*(f"table{i}" for i in range(1, 9)), *(f"fig{i}" for i in range(1, 31))]
 
@@ -190,3 +197,42 @@ def test_a_document_is_written_for_people_and_for_programs(tmp_path):
     text = markdown(document)
     assert "| a b | c |\n| --- | --- |\n| 1\\|2 | 3 |" in text
     assert "![x.png](x.png)" in text and "- Note." in text and "run it" in text
+
+
+_LABELLED = {
+    prefix + name
+    for prefix in ("", "val_")
+    for name in ("records", "images", "labels", "tfds", "synthetic")
+}
+_PRESETS = {
+    "egic/config.py": egic.config.PRESETS,
+    "hific/config.py": egic.config.PRESETS,
+    "egic/pretraining_config.py": egic.pretraining_config.PRESETS,
+    "egic/stage2_config.py": egic.stage2_config.PRESETS,
+    "egic/orp_config.py": egic.orp_config.PRESETS,
+}
+
+
+@pytest.mark.parametrize("scale", list(SCALES))
+def test_every_planned_command_has_flags_that_its_script_knows(scale):
+    planned = {
+        command
+        for experiment in EXPERIMENTS.values()
+        for command in plans.commands(experiment, SCALES[scale], WORK)
+    }
+    assert len(planned) > 40
+    for command in planned:
+        script, *words = command.argv
+        source = (ROOT / script).read_text()
+        known = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source))
+        preset = None
+        for word in words:
+            name, equals, value = word.removeprefix("--").partition("=")
+            assert equals, command
+            if name == "config":
+                file, _, chosen = value.partition(":")
+                preset = _PRESETS[file][chosen]
+            if name.startswith("config."):
+                functools.reduce(getattr, name.split(".")[1:], preset)
+            else:
+                assert name in known | _LABELLED, f"{script} --{name}"

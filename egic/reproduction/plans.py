@@ -112,6 +112,18 @@ def _some(chosen: Sequence[str], rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if not chosen or row.key in chosen]
 
 
+def _published_measures(experiment: Experiment) -> tuple[str, ...]:
+    """Flags of `evaluate.py` beside models, pictures and alphas."""
+    networks = [
+        name.removeprefix("fid_").replace("_", "-")
+        for column in experiment.columns
+        for name in column.measured_as
+        if name.startswith("fid_")
+    ]
+    fetched = [f"--fetch_weights={','.join(networks)}"] if networks else []
+    return (*experiment.flags, *fetched)
+
+
 SCALES: Mapping[str, Scale] = {
     "paper": Scale(
         "paper",
@@ -122,7 +134,7 @@ SCALES: Mapping[str, Scale] = {
         pictures=lambda name, folder: DATASETS[name].pictures,
         rows=lambda experiment: experiment.rows,
         stages=lambda experiment: experiment.stages,
-        evaluation=lambda experiment: experiment.flags,
+        evaluation=_published_measures,
     ),
     "smoke": Scale(
         "smoke",

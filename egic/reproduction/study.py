@@ -125,8 +125,8 @@ TABLE1 = Experiment(
     ),
     "cityscapes",
     notes=(
-        "Section 5.1 says that FID degrades by +957 % to +94 %; the least in the table "
-        "is conf-e's, projection.",
+        "Section 5.1 says that FID degrades by +957 % to +94 %; the table's least is "
+        "conf-e's, by concatenation and by projection.",
         "Projection adds one number to all N + 1 logits, which a softmax does not see: "
         "docs/projection.md.",
     ),
