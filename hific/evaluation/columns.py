@@ -56,15 +56,13 @@ def _distances(
     )
 
 
-# In the order in which they are shown.
+# In the order in which they are shown: rate and quality first, for a screen is narrow;
+# then where the bits went.
 _KNOWN = (
     Column("image", "picture", meaning="The picture's file name, without suffix."),
     Column("codec", "codec", meaning="A model with its setting, or a baseline."),
     Column("setting", "setting", meaning="What the decoder or encoder was told."),
-    Column("curve", "curve", meaning="Rows of one curve differ in their rate alone."),
     Column("pictures", "pictures", meaning="How many were measured.", form=",.0f"),
-    Column("width", "width", "px", form=",.0f"),
-    Column("height", "height", "px", form=",.0f"),
     Column(
         "bytes",
         "size",
@@ -73,40 +71,7 @@ _KNOWN = (
         "",
         ",.0f",
     ),
-    Column("target_bytes", "limit", "bytes", "What a baseline may use.", "", ",.0f"),
     Column("bpp", "rate", "bpp", f"Bits of the whole file {_TRUE_PIXELS}.", "", ".4f"),
-    Column("header_bpp", "header", "bpp", f"Header {_TRUE_PIXELS}.", "", ".4f"),
-    Column("z_bpp", "z", "bpp", f"The hyper-latent {_TRUE_PIXELS}.", "", ".4f"),
-    Column("y_bpp", "y", "bpp", f"The latent {_TRUE_PIXELS}.", "", ".4f"),
-    Column(
-        "padded_bpp",
-        "padded rate",
-        "bpp",
-        "The same bits over the pixels that are really coded, both sides rounded up to "
-        "the model's stride; some released code reports this one.",
-        "",
-        ".4f",
-    ),
-    Column(
-        "estimated_bpp",
-        "estimated rate",
-        "bpp",
-        "What the probability model gives the rounded latents.",
-        "",
-        ".4f",
-    ),
-    Column("gap_percent", "gap", "%", "File over that estimate.", "", "+.2f"),
-    Column(
-        "payload_gap_percent",
-        "payload gap",
-        "%",
-        "The coder's stream over that estimate, without header and checksums.",
-        "",
-        "+.2f",
-    ),
-    Column(
-        "clipped", "clipped", "", "Symbols moved to the end of their table.", "", ",.0f"
-    ),
     Column(
         "psnr",
         "PSNR",
@@ -150,6 +115,42 @@ _KNOWN = (
     Column(
         "decode_seconds", "decode", "s", "Wall clock, bytes to image.", "lower", ".3f"
     ),
+    Column("target_bytes", "limit", "bytes", "What a baseline may use.", "", ",.0f"),
+    Column("header_bpp", "header", "bpp", f"Header {_TRUE_PIXELS}.", "", ".4f"),
+    Column("z_bpp", "z", "bpp", f"The hyper-latent {_TRUE_PIXELS}.", "", ".4f"),
+    Column("y_bpp", "y", "bpp", f"The latent {_TRUE_PIXELS}.", "", ".4f"),
+    Column(
+        "padded_bpp",
+        "padded rate",
+        "bpp",
+        "The same bits over the pixels that are really coded, both sides rounded up to "
+        "the model's stride; some released code reports this one.",
+        "",
+        ".4f",
+    ),
+    Column(
+        "estimated_bpp",
+        "estimated rate",
+        "bpp",
+        "What the probability model gives the rounded latents.",
+        "",
+        ".4f",
+    ),
+    Column("gap_percent", "gap", "%", "File over that estimate.", "", "+.2f"),
+    Column(
+        "payload_gap_percent",
+        "payload gap",
+        "%",
+        "The coder's stream over that estimate, without header and checksums.",
+        "",
+        "+.2f",
+    ),
+    Column(
+        "clipped", "clipped", "", "Symbols moved to the end of their table.", "", ",.0f"
+    ),
+    Column("curve", "curve", meaning="Rows of one curve differ in their rate alone."),
+    Column("width", "width", "px", form=",.0f"),
+    Column("height", "height", "px", form=",.0f"),
 )
 COLUMNS: Mapping[str, Column] = {column.name: column for column in _KNOWN}
 
