@@ -41,6 +41,15 @@ def test_our_cache_comes_before_places_of_other_tools(tmp_path, monkeypatch):
     assert file.find() == ours
 
 
+def test_another_file_at_the_place_of_a_published_one_is_passed_over(tmp_path):
+    (tmp_path / "first.pt").write_bytes(b"planted")
+    (tmp_path / "second.pt").write_bytes(b"weights")
+    places = [str(tmp_path / name) for name in ("first.pt", "second.pt")]
+    file = WeightFile("https://x.org/net.pt", DIGEST[:8], places)
+    assert file.find() == tmp_path / "second.pt"
+    assert WeightFile(file.address, DIGEST[:8], places[:1]).find() is None
+
+
 def test_a_fetched_file_is_checked_and_found_again(published):
     file = WeightFile(published, DIGEST[:8])
     path = file.fetch()

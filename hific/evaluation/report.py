@@ -70,7 +70,10 @@ _TABLE = {
     "PSNR dB": ("psnr", ".2f"),
     "MS-SSIM": ("ms_ssim", ".4f"),
     "LPIPS": ("lpips", ".4f"),
+    "DISTS": ("dists", ".4f"),
     "FD-alex": ("fd_alex", ".3f"),
+    "FID tf": ("fid_torch_fidelity", ".3f"),
+    "FID clean": ("fid_clean_fid", ".3f"),
     "encode s": ("encode_seconds", ".3f"),
     "decode s": ("decode_seconds", ".3f"),
 }

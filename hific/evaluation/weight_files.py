@@ -22,8 +22,8 @@ class WeightFile(NamedTuple):
     Attributes:
         address: It is at; its name alone where the user makes it.
         sha256: Of it, or the first hexadecimal digits that its publisher states.
-        places: Files that other tools keep it as, looked at in this order; "~" and
-            environment variables are expanded.
+        places: Files that other tools keep it as, looked at in this order, and taken
+            if they are the published one; "~" and environment variables are expanded.
     """
 
     address: str
@@ -49,12 +49,17 @@ class WeightFile(NamedTuple):
             if not path.is_file():
                 raise ValueError(f"{path} is no file; it should be {self.address}.")
             return path
-        known = [cache() / self.name]
-        known += [
+        ours = cache() / self.name
+        if ours.is_file():
+            return ours
+        places = (
             pathlib.Path(os.path.expandvars(place)).expanduser()
             for place in self.places
-        ]
-        return next((path for path in known if path.is_file()), None)
+        )
+        # Anybody may have written to such a place as /tmp.
+        return next(
+            (p for p in places if p.is_file() and self.is_published(sha256_of(p))), None
+        )
 
     def is_published(self, sha256: str) -> bool:
         """Returns whether a file of this SHA-256 is the published one."""
