@@ -95,11 +95,20 @@ labelled_flags.define(
     "a folder. HiFiC, without --labels: folders, globs and files, separated by commas, "
     "or tfds:NAME/SPLIT.",
 )
+labelled_flags.define_unlabelled()
 
 _KINDS = {"Stage2Config": Stage2Config, "HificConfig": HificConfig}
 _BETA = "strategy_1.adversarial"
 _HIFIC_STEPS, _HIFIC_BATCH_SIZE = 1_000_000, 8
-_EGIC_ONLY = ("strategy", "discriminator", "labels", "records", "tfds", "synthetic")
+_EGIC_ONLY = (
+    "strategy",
+    "discriminator",
+    "labels",
+    "records",
+    "tfds",
+    "synthetic",
+    "unlabelled",
+)
 
 
 def main(argv):
@@ -132,6 +141,7 @@ def _egic(config: Stage2Config, workdir: pathlib.Path) -> Callable[[], None]:
         raise ValueError(
             "Pass one of --records, --images with --labels, --tfds, --synthetic."
         )
+    source = labelled_flags.with_unlabelled(source)
     origin = _origin(workdir)
     named = config_flags.get_override_values(flags.FLAGS["config"])
     if overrides.given(sys.argv) is None and _BETA not in named:

@@ -1,12 +1,12 @@
-"""Labelled pictures that are not in our records: folders of pairs, and TFDS."""
+"""Pictures that are not in our records: folders with and without label maps."""
 
 import pathlib
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
-from deeplab2_tf import image_files, labels, panoptic
+from deeplab2_tf import image_files, panoptic
 from deeplab2_tf.errors import DataError
 from deeplab2_tf.examples import LabelledPicture
 from deeplab2_tf.labels import LabelSet
@@ -149,6 +149,95 @@ class Pairs:
         return LabelledPicture(path.stem, image, ids)
 
 
+class Unlabelled:
+    """A source of pictures in folders that nobody has labelled: void everywhere.
+
+    Beside labelled pictures, for a codec's decoder to see more than those. Losses of
+    classes do not look at void, so such pictures train distortion and perception, and
+    show a discriminator reconstructions ("fake" needs no class) but no originals.
+
+    Attributes:
+        label_set: The classes.
+        problems: None.
+    """
+
+    problems: tuple[str, ...] = ()
+
+    def __init__(self, folders: Sequence[str | pathlib.Path], label_set: LabelSet):
+        """Finds the JPEG and PNG pictures; folders are not searched below.
+
+        Raises:
+            ValueError: A folder is missing or has no picture, or two pictures in it
+                have the same stem.
+        """
+        self.label_set = label_set
+        self._paths: list[pathlib.Path] = []
+        for folder in folders:
+            found = _by_stem(pathlib.Path(folder), PICTURES)
+            if not found:
+                raise ValueError(f"There is no {' or '.join(PICTURES)} in {folder}.")
+            self._paths += found.values()
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def name(self, index: int) -> str:
+        return str(self._paths[index])
+
+    def read(self, index: int) -> LabelledPicture:
+        """Reads one picture; raises DataError where it is damaged."""
+        path = self._paths[index]
+        image = image_files.decode_picture(path)
+        void = self.label_set.ignore_label * self.label_set.label_divisor
+        return LabelledPicture(
+            path.stem, image, np.full(image.shape[:2], void, np.int32)
+        )
+
+
+class Joined:
+    """Several sources as one, each picture of each once.
+
+    Attributes:
+        label_set: That of all.
+        problems: Of all.
+    """
+
+    def __init__(self, parts: Sequence[Source]):
+        """Joins them in this order.
+
+        Raises:
+            ValueError: Their label sets differ.
+        """
+        sets = {part.label_set.name: part.label_set for part in parts}
+        if len(sets) != 1:
+            raise ValueError(f"Sources of label sets {', '.join(sets)} cannot be one.")
+        (self.label_set,) = sets.values()
+        self.problems = tuple(problem for part in parts for problem in part.problems)
+        self._parts = tuple(parts)
+        self._ends = np.cumsum([len(part) for part in parts])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def name(self, index: int) -> str:
+        part, local = self._find(index)
+        return part.name(local)
+
+    def read(self, index: int) -> LabelledPicture:
+        """Reads one picture; raises DataError as its source does."""
+        part, local = self._find(index)
+        return part.read(local)
+
+    def _find(self, index: int) -> tuple[Source, int]:
+        """Returns whose picture it is, and its index there."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"There is no picture {index} of {len(self)}.")
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        return self._parts[number], index - int(self._ends[number]) + len(
+            self._parts[number]
+        )
+
+
 def _table(label_set: LabelSet, original_ids: bool) -> np.ndarray:
     """Id in a label map -> semantic id, [256] int32; -1 marks ids that are wrong."""
     table = np.full(256, -1, np.int32)
@@ -178,118 +267,3 @@ def _by_stem(folder: pathlib.Path, suffixes: tuple[str, ...]) -> dict:
             )
         found[path.stem] = path
     return found
-
-
-class TfdsPanoptic:
-    """A source of a TensorFlow dataset with COCO's panoptic features.
-
-    The dataset must be prepared for random access; nothing is downloaded here:
-
-        python -c "import tensorflow_datasets as t; t.data_source('coco/2017_panoptic')"
-
-    Classes are matched by name, since the dataset numbers them as it likes.
-
-    Attributes:
-        label_set: The classes.
-        problems: None.
-    """
-
-    problems: tuple[str, ...] = ()
-
-    def __init__(
-        self,
-        name: str,
-        split: str,
-        label_set: LabelSet | None = None,
-        crowd_is_void: bool = True,
-    ):
-        """Opens a prepared dataset.
-
-        Args:
-            name: Such as "coco/2017_panoptic".
-            split: Such as "train" or "validation".
-            label_set: The classes; COCO's without one.
-            crowd_is_void: See `panoptic.Encoding`.
-
-        Raises:
-            ValueError: tensorflow-datasets is not installed, the dataset is not
-                prepared, or its classes have other names.
-        """
-        self.label_set = label_set or labels.load("coco_panoptic")
-        self._name = f"tfds:{name}/{split}"
-        self._records = _open(name, split)
-        names = self._records.dataset_info.features["panoptic_objects"]["label"].names
-        ours = {one.name: one.id for one in self.label_set.classes}
-        unknown = sorted(set(names) - set(ours))
-        if unknown:
-            raise ValueError(
-                f"{self._name} has classes that {self.label_set.name} has not: "
-                f"{', '.join(unknown[:5])}."
-            )
-        categories = {number: ours[one] for number, one in enumerate(names)}
-        self._encoding = panoptic.Encoding(self.label_set, categories, crowd_is_void)
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def name(self, index: int) -> str:
-        return f"{self._name}#{index}"
-
-    def read(self, index: int) -> LabelledPicture:
-        """Reads one picture.
-
-        Raises:
-            DataError: It is damaged, or its annotation is wrong; see
-                `panoptic.encode`.
-        """
-        name = self.name(index)
-        try:
-            record = self._records[index]
-        except (OSError, ValueError) as error:
-            raise DataError(name, f"cannot be read: {error}") from error
-        name = f"{name} ({_text(record['image/filename'])})"
-        image = np.asarray(record["image"], np.uint8)
-        ids = panoptic.segment_ids(np.asarray(record["panoptic_image"]))
-        if ids.shape != image.shape[:2]:
-            raise DataError(
-                name, f"the picture is {image.shape[:2]}, its annotation {ids.shape}."
-            )
-        segments = _segments(record["panoptic_objects"])
-        encoded = panoptic.encode(name, ids, segments, self._encoding)
-        stem = pathlib.PurePath(_text(record["image/filename"])).stem
-        return LabelledPicture(stem, image, encoded)
-
-
-def _open(name: str, split: str) -> Any:
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise ValueError(
-            f"tfds:{name}/{split} needs the package tensorflow-datasets: "
-            "pip install '.[data]'."
-        ) from error
-    try:
-        return tfds.data_source(
-            name,
-            split=split,
-            download=False,
-            builder_kwargs={"file_format": "array_record"},
-        )
-    except (NotImplementedError, AssertionError, OSError, ValueError) as error:
-        raise ValueError(
-            f"tfds:{name}/{split} is not prepared for random access: {error} Prepare "
-            f'it with tensorflow_datasets.data_source("{name}").'
-        ) from error
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
-
-
-def _segments(objects: Mapping[str, Any]) -> list[dict[str, Any]]:
-    columns = ("id", "label", "area", "is_crowd")
-    rows = zip(*(np.asarray(objects[one]).tolist() for one in columns), strict=True)
-    return [
-        {"id": number, "category_id": label, "area": area, "iscrowd": crowd}
-        for number, label, area, crowd in rows
-    ]

@@ -1,6 +1,7 @@
 """Command-line flags that name labelled pictures, the same in every script.
 
---records=GLOB | --images=DIR --labels=DIR | --tfds=NAME/SPLIT | --synthetic=COUNT
+--records=GLOB | --images=DIR --labels=DIR | --tfds=NAME/SPLIT | --synthetic=COUNT,
+and where a script wants them, --unlabelled=DIR,DIR beside any of these.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,8 +11,9 @@ from absl import flags, logging
 from deeplab2_tf import labels
 from deeplab2_tf.config import DataConfig
 from deeplab2_tf.records import RecordFiles
-from deeplab2_tf.sources import Pairs, Source, TfdsPanoptic
+from deeplab2_tf.sources import Joined, Pairs, Source, Unlabelled
 from deeplab2_tf.synthetic import Scenes
+from deeplab2_tf.tfds_source import TfdsPanoptic
 
 
 def define(prefix: str, what: str, images: str = "a folder.") -> None:
@@ -37,6 +39,28 @@ def define(prefix: str, what: str, images: str = "a folder.") -> None:
     flags.DEFINE_integer(
         f"{prefix}synthetic", None, f"{what} pictures: this many painted scenes.", 1
     )
+
+
+def define_unlabelled() -> None:
+    """Defines --unlabelled: pictures that are void everywhere, beside the others."""
+    flags.DEFINE_list(
+        "unlabelled",
+        [],
+        "Further training pictures, without labels: folders. They train distortion "
+        "and perception, and show D reconstructions only.",
+    )
+
+
+def with_unlabelled(labelled: Source) -> Source:
+    """Returns a source with the pictures of --unlabelled in it, too.
+
+    Raises:
+        ValueError: One of its folders is missing or has no picture.
+    """
+    folders = flags.FLAGS.unlabelled
+    if not folders:
+        return labelled
+    return Joined([labelled, Unlabelled(folders, labelled.label_set)])
 
 
 def source(prefix: str, data: DataConfig, seed: int) -> Source | None:

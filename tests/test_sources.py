@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deeplab2_tf import labels, sources
+from deeplab2_tf import labels, sources, tfds_source
 from deeplab2_tf.errors import DataError
 from tests import coco_tree
 
@@ -175,7 +175,7 @@ def tfds(monkeypatch):
 
         module = types.SimpleNamespace(data_source=data_source)
         monkeypatch.setitem(sys.modules, "tensorflow_datasets", module)
-        return sources.TfdsPanoptic("coco/2017_panoptic", "train")
+        return tfds_source.TfdsPanoptic("coco/2017_panoptic", "train")
 
     return install
 
@@ -209,4 +209,40 @@ def test_tfds_problems_are_told_when_it_is_opened(tfds, monkeypatch):
         tfds(NotImplementedError("TFRECORD is not supported."))
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(ValueError, match=r"needs the package.*install '.\[data\]"):
-        sources.TfdsPanoptic("coco/2017_panoptic", "train")
+        tfds_source.TfdsPanoptic("coco/2017_panoptic", "train")
+
+
+def test_pictures_without_labels_are_void_everywhere(folders):
+    unlabelled = sources.Unlabelled([folders[0]], CAMVID)
+    assert len(unlabelled) == 2 and unlabelled.name(1).endswith("images/b.jpg")
+    picture = unlabelled.read(0)
+    np.testing.assert_array_equal(picture.panoptic, np.full((2, 3), 255 * 1000))
+    pair = sources.Pairs(*folders, CAMVID).read(0)
+    np.testing.assert_array_equal(picture.image, pair.image)
+    assert picture.panoptic.dtype == pair.panoptic.dtype
+
+
+def test_a_folder_that_adds_no_picture_is_refused(folders, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="There is no .jpg or .* in .*empty"):
+        sources.Unlabelled([folders[0], tmp_path / "empty"], CAMVID)
+    with pytest.raises(ValueError, match="lost is not a folder"):
+        sources.Unlabelled([tmp_path / "lost"], CAMVID)
+
+
+def test_joined_sources_have_every_picture_of_each_in_order(folders):
+    pairs = sources.Pairs(*folders, CAMVID)
+    unlabelled = sources.Unlabelled([folders[0]], CAMVID)
+    joined = sources.Joined([unlabelled, pairs, unlabelled])
+    assert len(joined) == 6
+    assert [joined.name(i)[-5:] for i in range(6)] == ["a.png", "b.jpg"] * 3
+    void = [bool((joined.read(i).panoptic == 255000).all()) for i in range(6)]
+    assert void == [True, True, False, False, True, True]
+    with pytest.raises(IndexError, match="no picture 6 of 6"):
+        joined.read(6)
+
+
+def test_sources_of_different_label_sets_cannot_be_joined(folders):
+    parts = [sources.Unlabelled([folders[0]], one) for one in (CAMVID, COCO)]
+    with pytest.raises(ValueError, match="camvid, coco_panoptic cannot be one"):
+        sources.Joined(parts)

@@ -56,9 +56,12 @@ def test_one_step_of_strategy_two_leaves_a_complete_run(root, runs, tmp_path):
         f"--init_from={runs}/hific",
         f"--discriminator={runs}/critic",
         "--synthetic=4",
+        f"--unlabelled={runs}/pictures",
         f"--workdir={tmp_path}/run",
     )
     assert code == 0, output
+    order = json.loads((tmp_path / "run" / "order.json").read_text())
+    assert order["pictures"] == 4 + 2
     assert "hific at step 7 and the discriminator of" in output
     assert "strategy II: GeneratorWeights(distortion=0.0" in output
     config = json.loads((tmp_path / "run" / "config.json").read_text())
