@@ -43,7 +43,9 @@ def test_presets_have_the_published_numbers():
     assert config.consistency_weight == 10.0
     assert config.discriminator.conditioning == "projection"
     assert config.data.autoaugment == ""
-    assert get_config("hific-cityscapes").steps == 150_000
+    assert part.epsilon == 1e-7
+    study = get_config("hific-cityscapes")
+    assert (study.steps, study.optimizer.epsilon) == (150_000, 1e-8)
 
 
 @pytest.mark.parametrize("name", PRESETS)
