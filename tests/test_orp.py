@@ -311,7 +311,7 @@ def test_the_script_leaves_a_run_whose_bundle_has_every_alpha(
     assert faithful.shape == realistic.shape
     for changed, complaint in (
         ({"steps": 3}, "steps was 2, now 3"),
-        ({"init_from": tmp_path}, "is no training run"),
+        ({"init_from": tmp_path}, "init_from was"),
     ):
         code, output = run_script(root, **(arguments | changed))
         assert code == 1 and complaint in output
