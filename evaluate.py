@@ -35,7 +35,7 @@ from hific.evaluation import (
 )
 from hific.evaluation.patches import PATCH_GRIDS
 from hific.evaluation.store import Plan, Store, StoreError
-from hific.pictures import find_pictures
+from hific.pictures import Pictures, find_pictures
 
 _MODEL = flags.DEFINE_list(
     "model", [], "Model bundles or training runs, as DIR or LABEL=DIR."
@@ -159,6 +159,7 @@ def _measure(store: Store) -> int:
     try:
         wanted = _wanted()
         pictures = find_pictures(wanted.images)
+        _check_outside(pictures, store.out)
         evaluation = measured.build(wanted)
         tasks = _tasks(len(pictures))
     except ValueError as error:
@@ -263,6 +264,16 @@ def _settings(wanted: measured.Measured) -> dict:
     return {flag.name: flag.value for flag in used} | measured.facts(wanted)
 
 
+def _check_outside(pictures: Pictures, out: pathlib.Path) -> None:
+    """Raises ValueError where pictures to be measured are results."""
+    for i in range(len(pictures)):
+        if pathlib.Path(pictures.name(i)).resolve().is_relative_to(out.resolve()):
+            raise ValueError(
+                f"{pictures.name(i)} lies in --out={out}, where results are; name a "
+                "folder outside of --images."
+            )
+
+
 def _tasks(count: int) -> list[int]:
     if _SHARD.value is None:
         return list(range(count))
@@ -276,10 +287,11 @@ def _tasks(count: int) -> list[int]:
 
 def _alphas() -> list[float]:
     alphas = [float(text) for text in _ALPHA.value]
-    if not alphas or not all(0 <= alpha <= 1 for alpha in alphas):
+    good = alphas and all(0 <= alpha <= 1 for alpha in alphas)
+    if not good or len(set(alphas)) < len(alphas):
         raise ValueError(
             f"--alpha={','.join(_ALPHA.value)} must be numbers from 0 to 1, separated "
-            "by commas."
+            "by commas, none of them twice."
         )
     return alphas
 

@@ -96,13 +96,14 @@ def models(
 
     Args:
         wanted: "DIR" or "LABEL=DIR" each. A model alone is called "model", several are
-            called as their folders, numbered where two have one name.
+            called as their folders, numbered where two have one name. What is a folder
+            as it stands has no label.
         first, mode: See `Model`; of every model.
 
     Raises:
         ValueError: Two models have one label.
     """
-    given = [text.rpartition("=")[::2] for text in wanted]
+    given = [_split(text) for text in wanted]
     defaults = ["model"][: len(given)]  # None with --curves alone.
     if len(given) > 1:
         defaults = run.unique_names([f"{pathlib.Path(p).name}.x" for _, p in given])
@@ -115,6 +116,14 @@ def models(
         Model(label, path, first, mode)
         for label, (_, path) in zip(labels, given, strict=True)
     ]
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Returns label, or none, and folder."""
+    label, equals, folder = text.partition("=")
+    if not equals or pathlib.Path(text).is_dir():
+        return "", text
+    return label, folder
 
 
 def facts(measured: Measured) -> dict[str, Any]:

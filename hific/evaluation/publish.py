@@ -235,5 +235,6 @@ def _gallery(findings: Findings, rows: list[Row]) -> list[page.Exhibit]:
     exhibits = []
     for choice in gallery.choose(rows, rows[0]["codec"]):
         crops, overview = findings.store.crops(choice.image, findings.plan)
-        exhibits.append(gallery.exhibit(choice, rows, crops, overview))
+        if crops:
+            exhibits.append(gallery.exhibit(choice, rows, crops, overview))
     return exhibits

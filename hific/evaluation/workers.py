@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from multiprocessing import connection
 from typing import Any
@@ -26,7 +27,7 @@ Work = Callable[[int], Any]
 PASSED_ON = (CodecError, OSError, MemoryError, UnsupportedAlphaError)
 
 _ATTEMPTS = 2
-_SECONDS_TO_STOP = 5
+_SECONDS_TO_STOP = 3
 
 
 class WorkerDiedError(Exception):
@@ -97,11 +98,6 @@ class _Worker:
         except (EOFError, ConnectionResetError):
             return None
 
-    def stop(self) -> None:
-        self.pipe.close()
-        self.process.kill()
-        self.process.join(_SECONDS_TO_STOP)
-
     def how_it_ended(self) -> str:
         self.process.join(_SECONDS_TO_STOP)
         code = self.process.exitcode
@@ -133,8 +129,7 @@ def _run_apart(make, tasks, processes) -> Generator[Outcome, None, None]:
                 if outcome is not None:
                     yield outcome
     finally:
-        for worker in workers:
-            worker.stop()
+        _stop(workers)
 
 
 def _ready(workers: Sequence[_Worker]) -> list[_Worker]:
@@ -143,10 +138,22 @@ def _ready(workers: Sequence[_Worker]) -> list[_Worker]:
     return [worker for worker in busy if worker.pipe in ready]
 
 
+def _stop(workers: Sequence[_Worker]) -> None:
+    """Asks processes to end, so that they end what they started, then makes them."""
+    for worker in workers:
+        worker.process.terminate()
+    end = time.monotonic() + _SECONDS_TO_STOP
+    for worker in workers:
+        worker.process.join(max(0.0, end - time.monotonic()))
+        worker.process.kill()
+        worker.process.join()
+        worker.pipe.close()
+
+
 def _after_death(worker, task, attempts, waiting) -> Outcome | None:
     """Puts the task of a dead process back, or gives it up."""
     ended = worker.how_it_ended()
-    worker.stop()
+    _stop([worker])
     attempts[task] += 1
     if attempts[task] < _ATTEMPTS:
         waiting.append(task)
@@ -156,7 +163,8 @@ def _after_death(worker, task, attempts, waiting) -> Outcome | None:
 
 def _serve(pipe, make, threads) -> None:
     """What a process does until its pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The first process stops this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The first process stops this one,
+    signal.signal(signal.SIGTERM, _end)  # by this.
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _limit_threads(threads)
     work = None
@@ -169,6 +177,10 @@ def _serve(pipe, make, threads) -> None:
             except PASSED_ON as error:
                 outcome = Outcome(task, error=error)
             pipe.send(outcome)
+
+
+def _end(*_) -> None:
+    sys.exit(1)
 
 
 def _end_with_parent() -> None:

@@ -1,0 +1,97 @@
+import pytest
+import tensorflow as tf
+
+import hific.config
+from egic import codec, measured
+from hific.checkpoints import Checkpoints
+from hific.errors import ModelLoadError
+from tests import micro_codec
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "micro"
+    return folder, codec.save(micro_codec.CONFIG, micro_codec.model(), folder)
+
+
+def _save_run(folder, step):
+    hific.config.save(micro_codec.CONFIG, folder / "config.json")
+    counted = tf.Variable(step, dtype=tf.int64)
+    model = micro_codec.model()
+    Checkpoints(folder, step=counted, model=model).save(step)
+
+
+def test_a_model_alone_is_called_model_and_several_as_their_folders():
+    assert measured.models(["a/egic"]) == [measured.Model("model", "a/egic")]
+    found = measured.models(["a/egic", "b/egic", "x=c/egic", "v1.5"])
+    assert [model.label for model in found] == ["egic", "egic-2", "x", "v1.5"]
+    assert [model.path for model in found] == ["a/egic", "b/egic", "c/egic", "v1.5"]
+
+
+def test_an_equals_sign_in_a_folder_is_no_label(tmp_path):
+    folder = tmp_path / "lr=1"
+    folder.mkdir()
+    assert measured.models([str(folder)])[0].path == str(folder)
+    labelled = measured.models([f"x={folder}"])[0]
+    assert (labelled.label, labelled.path) == ("x", str(folder))
+
+
+def test_two_models_of_one_label_are_refused():
+    with pytest.raises(ValueError, match="--model=x=a,x=b gives two models one label"):
+        measured.models(["x=a", "x=b"])
+
+
+def test_members_of_a_family_share_a_curve_at_each_alpha(bundle):
+    folder = bundle[0]
+    wanted = measured.Measured(
+        images="",
+        out="",
+        models=measured.models([f"m/lo={folder}", f"m/hi={folder}"]),
+        baselines=["jpeg"],
+    )
+    subjects = measured.build(wanted).subjects
+    assert [each.name for each in subjects] == [
+        "m/lo",
+        "m/hi",
+        "jpeg at m/lo's bytes",
+        "jpeg at m/hi's bytes",
+    ]
+    assert {each.family for each in subjects} == {"m", "jpeg matched"}
+
+
+def test_a_bundle_is_known_by_its_hash_and_a_run_by_its_newest_checkpoint(
+    bundle, tmp_path
+):
+    assert measured.identify(str(bundle[0])) == bundle[1]
+    _save_run(tmp_path, 1)
+    first = measured.identify(str(tmp_path))
+    assert measured.identify(str(tmp_path)) == first
+    _save_run(tmp_path, 2)
+    assert measured.identify(str(tmp_path)) != first
+
+
+def test_a_run_is_measured_as_the_bundle_that_is_made_of_it(bundle, tmp_path):
+    _save_run(tmp_path, 1)
+    run, packed = (
+        measured.open_model(measured.Model("m", str(folder)))
+        for folder in (tmp_path, bundle[0])
+    )
+    picture = micro_codec.picture()
+    bits = [each.compress_with_report(picture)[1].ideal_bits for each in (run, packed)]
+    assert bits[0] == bits[1] > 0
+
+
+@pytest.mark.parametrize("folder", ["absent", "run"])
+def test_a_folder_without_a_model_is_refused(tmp_path, folder):
+    (tmp_path / "run/checkpoints").mkdir(parents=True)
+    with pytest.raises(ModelLoadError, match=folder):
+        measured.identify(str(tmp_path / folder))
+
+
+def test_alphas_and_weights_decide_what_is_measured_again(bundle):
+    model = measured.models([str(bundle[0])])
+    one, other = (
+        measured.build(measured.Measured("", "", model, alphas)).described()[0]
+        for alphas in ((1.0,), (0.0, 1.0))
+    )
+    assert one.name == other.name and one.fingerprint != other.fingerprint
