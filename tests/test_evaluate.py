@@ -251,3 +251,35 @@ def test_the_script_refuses_an_unknown_baseline(tmp_path):
     done = run_script(tmp_path, "--baselines=flif")
     assert done.returncode == 1
     assert "No baseline flif; there are jpeg" in done.stdout + done.stderr
+
+
+def test_curves_of_baselines_need_no_model(tmp_path):
+    write_pictures(tmp_path)
+    done = run_script(tmp_path, "--curves=jpeg", "--published=none", model="")
+    assert done.returncode == 0, done.stderr
+    rows = results_of(tmp_path / "out")
+    assert len(rows) == 2 * 8 and {row["curve"] for row in rows} == {"jpeg"}
+    assert (tmp_path / "out/report.html").exists()
+
+
+@pytest.mark.parametrize(
+    "flags, complaint",
+    [
+        (["--alpha=1,1"], "none of them twice"),
+        (["--bd_anchor=gif"], "No row 'gif'"),
+        (["--fid_weights=x.pth"], "should be EXTRACTOR=FILE"),
+        (["--fetch_weights=alex"], "--fetch_weights=alex is none of"),
+    ],
+)
+def test_flags_that_mean_nothing_are_wrong_usage(tmp_path, flags, complaint):
+    write_pictures(tmp_path, "a")
+    done = run_script(tmp_path, "--baselines=", *flags)
+    assert done.returncode == 1
+    assert complaint in done.stdout + done.stderr
+
+
+def test_results_are_no_pictures_to_measure(tmp_path):
+    write_pictures(tmp_path, "a")
+    done = run_script(tmp_path, out="pictures")
+    assert done.returncode == 1
+    assert "lies in --out=" in done.stdout + done.stderr
