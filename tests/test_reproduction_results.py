@@ -174,6 +174,27 @@ def test_a_failed_smoke_command_is_shown_with_its_end(tmp_path, monkeypatch):
         smoke.run([command], tmp_path, ROOT)
 
 
+def test_two_smoke_runs_do_not_share_a_folder_at_a_time(tmp_path):
+    with (
+        smoke._alone(tmp_path),
+        pytest.raises(smoke.CommandFailed, match="Another reproduce.py is at work"),
+    ):
+        smoke.run([], tmp_path, ROOT)
+
+
+def test_published_curves_are_not_drawn_behind_painted_scenes(tmp_path):
+    fig1 = EXPERIMENTS["fig1"]
+    axes = fig1.axes[0]
+    scenes = {
+        name: label_drawings.Scene(fig1, scale, tmp_path, {})
+        for name, scale in SCALES.items()
+    }
+    assert drawings._published(scenes["smoke"], axes) == []
+    behind = drawings._published(scenes["paper"], axes)
+    assert len([point for point in behind if point.curve == "EGIC"]) == 7
+    assert not any("CRDR" in point.curve for point in behind)  # Of other rates.
+
+
 @pytest.mark.slow
 def test_smoke_scale_trains_measures_and_draws(tmp_path):
     """A table from training to evaluation, then a figure from the same runs."""

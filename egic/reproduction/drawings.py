@@ -53,9 +53,23 @@ def _points(scene: Scene, axes: Axes) -> list[plots.Point]:
 
 
 def _published(scene: Scene, axes: Axes) -> list[plots.Point]:
-    """What others published on the paper's data set; also behind painted scenes."""
-    rows = published.load(scene.experiment.measured_on, published.PROMINENT)
-    values = [(row.curve, getattr(row, axes.x), getattr(row, axes.y)) for row in rows]
+    """What others published on the paper's data set; nothing beside painted scenes.
+
+    Against the rate, all that is known of the data set. Without a rate, the figure's
+    own points alone: others are of other rates.
+    """
+    if scene.scale.name != "paper":
+        return []
+    if axes.x != "bpp":
+        found = [
+            (row.curve or row.label, row.published) for row in scene.experiment.rows
+        ]
+        values = [(c, of.get(axes.x), of.get(axes.y)) for c, of in found]
+    else:
+        rows = published.load(scene.experiment.measured_on, published.PROMINENT)
+        values = [
+            (row.curve, getattr(row, axes.x), getattr(row, axes.y)) for row in rows
+        ]
     return [
         plots.Point(curve, x, y)
         for curve, x, y in values

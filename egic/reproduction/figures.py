@@ -38,7 +38,7 @@ def _teaser() -> tuple[Row, ...]:
             alpha = float(point.point.partition("=")[2])
             rows.append(Row(label, label, values, "egic-1.5-orp", alpha, curve="EGIC"))
         else:
-            rows.append(Row(label, label, values))
+            rows.append(Row(label, label, values, curve=point.curve))
     return tuple(rows)
 
 

@@ -1,5 +1,7 @@
 """The smoke scale: every command of an experiment, tiny, one after the other."""
 
+import contextlib
+import fcntl
 import json
 import pathlib
 import shutil
@@ -16,7 +18,7 @@ from hific.images import write_png
 CAVEAT = (
     "SMOKE SCALE: small networks, a few dozen steps, painted scenes. It shows that the "
     "pipeline runs from end to end; its numbers are not the paper's, say nothing of "
-    "the method, and get no verdict."
+    "the method, and get no verdict. Nothing published is drawn behind them."
 )
 _SIZE = (128, 192)
 # Split -> number of scenes and their seed; nothing in common with those of training.
@@ -25,7 +27,7 @@ _TAIL = 15  # Lines of a failed command that are shown.
 
 
 class CommandFailed(Exception):
-    """A command ended with an error; has its last lines."""
+    """A command ended with an error, of which it has the last lines, or none ran."""
 
 
 def run(
@@ -45,7 +47,13 @@ def run(
         CommandFailed: One failed; those after it were not run.
     """
     start = time.monotonic()
-    paint(work)
+    with _alone(work):
+        paint(work)
+        _run(commands, work, scripts)
+    return time.monotonic() - start
+
+
+def _run(commands: Sequence[Command], work: pathlib.Path, scripts: pathlib.Path):
     for number, command in enumerate(commands, 1):
         record = work / "done" / f"{command.name.replace(' ', '-')}.json"
         words = json.dumps(command.argv)
@@ -56,7 +64,25 @@ def run(
             shutil.rmtree(command.makes)
         _execute(command, work / "logs", scripts)
         write_atomically(record, words.encode())
-    return time.monotonic() - start
+
+
+@contextlib.contextmanager
+def _alone(work: pathlib.Path):
+    """Keeps a second process out of the folder, whose unfinished runs it would remove.
+
+    Raises:
+        CommandFailed: There is another one.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CommandFailed(
+                f"Another reproduce.py is at work in {work}; wait for it, or pass "
+                "another --work."
+            ) from error
+        yield
 
 
 def _execute(command: Command, logs: pathlib.Path, scripts: pathlib.Path) -> None:
