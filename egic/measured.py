@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import egic
+import egic.config
 from egic import codec, interpolation, machine
 from hific import bitstream, bundle, lpips, pictures
 from hific.checkpoints import valid_checkpoints
@@ -69,7 +70,7 @@ class Measured:
         images: See `hific.pictures.find_pictures`.
         out: Folder of the results.
         models: In the order of the report.
-        alphas: Realism asked of each model.
+        alphas: Realism asked of each model, see `alphas_of`.
         baselines: Keys of `baselines.BASELINES`, at the bytes of each model's files.
         curves: The same, each at several qualities.
         lpips_weights, dists_weights: Files, or none: then the metric is left out.
@@ -169,6 +170,18 @@ def facts(measured: Measured) -> dict[str, Any]:
 _VERSIONS = ("tensorflow", "tensorflow-compression", "numpy", "pillow")
 
 
+def alphas_of(model: Model, measured: Measured) -> Sequence[float]:
+    """The alphas a model has rows at: those that were asked for.
+
+    Beside others, a model that makes one picture of a file, alpha = 1, is measured at
+    that alone where it was asked for.
+    """
+    if len(measured.models) == 1 or model.first or 1.0 not in measured.alphas:
+        return measured.alphas
+    config = egic.config.load(pathlib.Path(model.path) / "config.json")
+    return measured.alphas if config.head.stages else (1.0,)
+
+
 def work(measured: Measured) -> Callable[[int], list[str]]:
     """Returns what measures the picture of a number; see `hific.evaluation.workers`."""
     found = pictures.find_pictures(measured.images)
@@ -228,10 +241,10 @@ def _learned(measured: Measured) -> list[subjects.Subject]:
     return [
         subjects.Learned(
             name=model.label,
-            fingerprint=_fingerprint(model, measured.alphas),
+            fingerprint=_fingerprint(model, alphas_of(model, measured)),
             load=functools.partial(open_model, model),
             payload_bytes=lambda data: len(bitstream.unpack(data).payload),
-            alphas=measured.alphas,
+            alphas=alphas_of(model, measured),
             family=model.label.partition("/")[0],
         )
         for model in measured.models
@@ -255,7 +268,7 @@ def _matched(measured: Measured) -> list[subjects.Subject]:
             family=f"{name} matched",
             baseline=baseline,
             fingerprint=store.fingerprint(
-                baseline.fingerprint, _fingerprint(model, measured.alphas)
+                baseline.fingerprint, _fingerprint(model, alphas_of(model, measured))
             ),
             limited_by=model.label,
         )

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import tensorflow as tf
 
@@ -5,6 +7,7 @@ import hific.config
 from egic import codec, measured
 from hific.checkpoints import Checkpoints
 from hific.errors import ModelLoadError
+from hific.network_config import HeadConfig
 from tests import micro_codec
 
 
@@ -95,3 +98,21 @@ def test_alphas_and_weights_decide_what_is_measured_again(bundle):
         for alphas in ((1.0,), (0.0, 1.0))
     )
     assert one.name == other.name and one.fingerprint != other.fingerprint
+
+
+def test_beside_others_a_model_of_one_picture_is_measured_at_alpha_1_alone(
+    bundle, tmp_path
+):
+    headed = dataclasses.replace(micro_codec.CONFIG, head=HeadConfig(stages=1))
+    hific.config.save(headed, tmp_path / "config.json")
+    plain, other = measured.models([f"plain={bundle[0]}", f"headed={tmp_path}"])
+
+    def alphas(model, models, wanted):
+        return measured.alphas_of(model, measured.Measured("", "", models, wanted))
+
+    assert alphas(plain, [plain, other], (0.0, 0.5, 1.0)) == (1.0,)
+    assert alphas(other, [plain, other], (0.0, 0.5, 1.0)) == (0.0, 0.5, 1.0)
+    assert alphas(plain, [plain, other], (0.0,)) == (0.0,)  # Which it will refuse.
+    assert alphas(plain, [plain], (0.0, 1.0)) == (0.0, 1.0)  # As well.
+    between = plain._replace(first="x")
+    assert alphas(between, [between, other], (0.0, 1.0)) == (0.0, 1.0)
