@@ -113,7 +113,7 @@ def _table(experiment, found, known) -> Block:
     if len(columns) > _MANY:
         header = ["", "", "paper", "ours", "off by"]
         lines = [
-            [row.label, column.title, *_cells(row, [column], found[row.key], known)]
+            [row.label, column.title, *_cells(row, column, found[row.key], known, True)]
             for row in rows
             for column in columns
             if _occurs_in([found[row.key][column.key]])
@@ -121,9 +121,23 @@ def _table(experiment, found, known) -> Block:
         return Block("", header, lines, notes)
     header = [""]
     for column in columns:
-        header += [f"{column.title}\npaper", "ours", "off by"]
-    lines = [[row.label, *_cells(row, columns, found[row.key], known)] for row in rows]
+        if _is_published(column.key, found.values()):
+            header += [f"{column.title}\npaper", "ours", "off by"]
+        else:
+            header.append(f"{column.title}\nours")
+    lines = []
+    for row in rows:
+        cells = [row.label]
+        for column in columns:
+            three = _cells(row, column, found[row.key], known, column is columns[0])
+            all_of_it = _is_published(column.key, found.values())
+            cells += three if all_of_it else three[1:2]
+        lines.append(cells)
     return Block("", header, lines, notes)
+
+
+def _is_published(column: str, rows) -> bool:
+    return any(columns[column].published is not None for columns in rows)
 
 
 def _occurs(column: str, rows) -> bool:
@@ -134,16 +148,14 @@ def _occurs_in(numbers: Iterable[Compared]) -> bool:
     return any(one.published is not None or one.ours is not None for one in numbers)
 
 
-def _cells(row: Row, columns: Sequence[Column], found, known) -> list[str]:
-    cells = []
-    for i, column in enumerate(columns):
-        one: Compared = found[column.key]
-        ours = _number(one.ours, column)
-        if row.needs and not i and not ours:
-            ours = f"need: {', '.join(row.needs)}"
-        mark = " *" if (row.key, column.key) in known else ""
-        cells += [_printed(one.published, column), ours, _off_by(one, column) + mark]
-    return cells
+def _cells(row: Row, column: Column, found, known, says_needs: bool) -> list[str]:
+    """Paper, ours, difference."""
+    one: Compared = found[column.key]
+    ours = _number(one.ours, column)
+    if row.needs and says_needs and not ours:
+        ours = f"need: {', '.join(row.needs)}"
+    mark = " *" if (row.key, column.key) in known else ""
+    return [_printed(one.published, column), ours, _off_by(one, column) + mark]
 
 
 def _number(value: float | None, column: Column) -> str:

@@ -18,13 +18,18 @@ from hific.evaluation.metrics import bits_per_pixel, psnr
 from hific.evaluation.pictures import side_by_side
 from hific.pictures import find_pictures
 
+_BY_ALPHA = Axes("alpha", "psnr", "alpha", "PSNR in dB")
 _SHOWN = 384  # Side of a crop, pixels.
 
 
 def curves(scene: Scene) -> Drawn:
     """A panel for each pair of axes: ours strong, published ones behind them."""
     drawn = Drawn()
-    for axes in scene.experiment.axes:
+    panels = list(scene.experiment.axes)
+    if scene.scale.name == "smoke" and not any(_points(scene, one) for one in panels):
+        drawn.notes.append("FID takes weights and more pictures: PSNR over alpha.")
+        panels = [_BY_ALPHA]
+    for axes in panels:
         points = _points(scene, axes)
         if not points:
             drawn.notes.append(
@@ -45,7 +50,7 @@ def curves(scene: Scene) -> Drawn:
 def _points(scene: Scene, axes: Axes) -> list[plots.Point]:
     points = []
     for row in scene.experiment.rows:
-        ours = scene.ours.get(row.key, {})
+        ours = {"alpha": row.alpha, **scene.ours.get(row.key, {})}
         if axes.x in ours and axes.y in ours:
             curve = f"ours: {row.curve or row.label}"
             points.append(plots.Point(curve, ours[axes.x], ours[axes.y]))
@@ -83,7 +88,7 @@ _BETTER = {"psnr": "higher", "fid": "lower"}
 def _axis(column: str, title: str) -> plots.Axis:
     if column == "bpp":
         return plots.RATE
-    return plots.Axis(title, better=_BETTER[column])  # type: ignore[arg-type]
+    return plots.Axis(title, better=_BETTER.get(column, ""))  # type: ignore[arg-type]
 
 
 # Metric in a run's log -> what Fig. 10 calls it.

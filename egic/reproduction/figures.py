@@ -191,7 +191,7 @@ def _crops(number: int, picture: str, data: str, bpp: Mapping[str, float]):
         smoke_stages=("egic-1-orp",),
         maker="crops",
         notes=(
-            f"The picture is {picture}. Others' reconstructions are theirs to publish; "
+            f"The paper shows {picture}. Others' pictures are theirs to publish; "
             "ours is that of the rate nearest to EGIC's bpp in the figure.",
         ),
     )
