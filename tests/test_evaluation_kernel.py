@@ -1,5 +1,7 @@
 """KID against sums by hand, and against the two tools that publish it."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -90,6 +92,29 @@ def test_subsets_scatter_around_the_whole_and_are_the_same_again():
     assert found.mean == pytest.approx(squared_mmd(x, y), abs=found.deviation)
     assert found == kernel_distance(x, y, subset_size=20)
     assert found.mean != kernel_distance(x, y, subset_size=20, seed=1).mean
+
+
+@pytest.mark.parametrize("paired", [False, True])
+@pytest.mark.parametrize("counts", [(21, 21), (44, 44), (45, 45), (1001, 1001)])
+def test_subsets_at_once_are_the_subsets_one_by_one(counts, paired):
+    x = samples(counts[0], 3, 0)
+    y = x + samples(counts[1], 3, 1)
+    found = kernel_distance(x, y, subsets=5, subset_size=20, paired=paired)
+    random = np.random.RandomState(0)
+    values = []
+    for _ in range(5):
+        of_y = random.choice(len(y), 20, replace=False)
+        of_x = of_y if paired else random.choice(len(x), 20, replace=False)
+        values.append(squared_mmd(x[of_x], y[of_y], paired))
+    assert found.mean == pytest.approx(np.mean(values), rel=1e-11)
+    assert found.deviation == pytest.approx(np.std(values), rel=1e-11)
+
+
+def test_a_thousand_patches_and_a_few_are_compared_in_no_time():
+    x, y = samples(1200, 256, 0), samples(1200, 256, 1)
+    began = time.process_time()
+    kernel_distance(x, y)
+    assert time.process_time() - began < 4  # 100 subsets one by one: 6 to 12.
 
 
 def test_a_larger_set_is_drawn_from_where_the_other_is_whole():
