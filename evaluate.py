@@ -217,7 +217,7 @@ def _wanted() -> measured.Measured:
     if "alex" in found and not lpips.load(found["alex"]).official:
         logging.warning("These LPIPS weights are not those published as version 0.1.")
     sides = {"alex": _FD_PATCH.value}
-    return measured.Measured(
+    wanted = measured.Measured(
         images=_IMAGES.value,
         out=_OUT.value,
         models=measured.models(_MODEL.value, _FIRST.value, _INTERPOLATION.value),
@@ -232,6 +232,7 @@ def _wanted() -> measured.Measured:
         ],
         save_images=_SAVE_IMAGES.value,
     )
+    return measured.identified(wanted)
 
 
 def _fid_weights() -> dict[str, str]:

@@ -38,12 +38,14 @@ class Model(NamedTuple):
         path: Of a bundle, or of a training run.
         first: A model with the same E and P whose image is alpha = 0, or none.
         mode: What is mixed with it, see `egic.blends.MODES`.
+        identity: What decides its pictures, as `identified` finds it; empty before.
     """
 
     label: str
     path: str
     first: str | None = None
     mode: str = "image"
+    identity: str = ""
 
 
 class SetMetric(NamedTuple):
@@ -197,9 +199,16 @@ def build(measured: Measured) -> run.Evaluation:
         ModelLoadError: A folder holds no model.
         ValueError: A baseline is unknown.
     """
+    measured = identified(measured)
+    chosen = baselines.choose([*measured.baselines, *measured.curves])
+    files = {name: baselines.Files(codec) for name, codec in chosen.items()}
     return run.Evaluation(
         store=store.Store(pathlib.Path(measured.out)),
-        subjects=[*_learned(measured), *_matched(measured), *_curves(measured)],
+        subjects=[
+            *_learned(measured),
+            *_matched(measured, files),
+            *_curves(measured, files),
+        ],
         metrics=_metrics(measured),
         features={each.extractor: _features(each) for each in measured.set_metrics},
         save_images=measured.save_images,
@@ -224,8 +233,42 @@ def identify(path: str) -> str:
     return hashlib.sha256(hashes.encode()).hexdigest()
 
 
+def identified(measured: Measured) -> Measured:
+    """Returns the same with the identity of every model, once and for all processes.
+
+    Weights are large, and those of a run may be others a minute later.
+
+    Raises:
+        ModelLoadError: A folder holds no model.
+    """
+    models = [
+        model if model.identity else model._replace(identity=_identity(model))
+        for model in measured.models
+    ]
+    return dataclasses.replace(measured, models=models)
+
+
+def _identity(model: Model) -> str:
+    first = [identify(model.first), model.mode] if model.first else []
+    return store.fingerprint(identify(model.path), first)
+
+
 def open_model(model: Model) -> subjects.Codec:
-    """Loads a model, or what lies between two."""
+    """Loads a model, or what lies between two.
+
+    Raises:
+        ModelLoadError: There is none, or it is another than when it was identified.
+    """
+    opened = _open(model)
+    if model.identity and _identity(model) != model.identity:
+        raise ModelLoadError(
+            f"{model.path} has changed since the evaluation began; is it still being "
+            "trained? Measure a bundle of it, or the run when it is over."
+        )
+    return opened
+
+
+def _open(model: Model) -> subjects.Codec:
     if model.first:
         return interpolation.load(model.first, model.path, model.mode)
     if _is_run(pathlib.Path(model.path)):
@@ -252,35 +295,35 @@ def _learned(measured: Measured) -> list[subjects.Subject]:
 
 
 def _fingerprint(model: Model, alphas: Sequence[float]) -> str:
-    first = [identify(model.first), model.mode] if model.first else []
-    return store.fingerprint(
-        identify(model.path), first, list(alphas), bitstream.VERSION
-    )
+    return store.fingerprint(model.identity, list(alphas), bitstream.VERSION)
 
 
-def _matched(measured: Measured) -> list[subjects.Subject]:
+_Files = Mapping[str, baselines.Files]  # Of the baselines that are here, by name.
+
+
+def _matched(measured: Measured, files: _Files) -> list[subjects.Subject]:
     """Every baseline at the bytes of every model's files."""
-    chosen = baselines.choose(measured.baselines)
     several = len(measured.models) > 1
     return [
         subjects.Matched(
             name=f"{name} at {model.label}'s bytes" if several else name,
             family=f"{name} matched",
-            baseline=baseline,
+            files=files[name],
             fingerprint=store.fingerprint(
-                baseline.fingerprint, _fingerprint(model, alphas_of(model, measured))
+                files[name].codec.fingerprint,
+                _fingerprint(model, alphas_of(model, measured)),
             ),
             limited_by=model.label,
         )
         for model in measured.models
-        for name, baseline in chosen.items()
+        for name in baselines.choose(measured.baselines)
     ]
 
 
-def _curves(measured: Measured) -> list[subjects.Subject]:
+def _curves(measured: Measured, files: _Files) -> list[subjects.Subject]:
     return [
-        subjects.Sweep(name, baseline, list(baseline.curve))
-        for name, baseline in baselines.choose(measured.curves).items()
+        subjects.Sweep(name, files[name], list(codec.curve))
+        for name, codec in baselines.choose(measured.curves).items()
     ]
 
 

@@ -24,7 +24,9 @@ def _evaluation(out, codec=None, alphas=(1.0,), names=(), **fields):
         alphas=alphas,
     )
     matched = [
-        subjects.Matched(name, f"{name} matched", baseline, name, "model")
+        subjects.Matched(
+            name, f"{name} matched", baselines.Files(baseline), name, "model"
+        )
         for name, baseline in baselines.choose(names).items()
     ]
     return run.Evaluation(

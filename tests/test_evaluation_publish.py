@@ -43,14 +43,16 @@ def evaluation(out: pathlib.Path, labels=("egic/lo", "egic/hi")) -> run.Evaluati
         subjects.Matched(
             f"jpeg at {label}'s bytes",
             "jpeg matched",
-            baselines.BASELINES["jpeg"],
+            baselines.Files(baselines.BASELINES["jpeg"]),
             label,
             label,
         )
         for label in labels
     ]
     curves = [
-        subjects.Sweep(name, baselines.BASELINES[name], (5, 20, 50, 80))
+        subjects.Sweep(
+            name, baselines.Files(baselines.BASELINES[name]), (5, 20, 50, 80)
+        )
         for name in ("webp", "jpeg444")
     ]
     return run.Evaluation(

@@ -7,6 +7,7 @@ import hific.config
 from egic import codec, measured
 from hific.checkpoints import Checkpoints
 from hific.errors import ModelLoadError
+from hific.evaluation import subjects
 from hific.network_config import HeadConfig
 from tests import micro_codec
 
@@ -116,3 +117,32 @@ def test_beside_others_a_model_of_one_picture_is_measured_at_alpha_1_alone(
     assert alphas(plain, [plain], (0.0, 1.0)) == (0.0, 1.0)  # As well.
     between = plain._replace(first="x")
     assert alphas(between, [between, other], (0.0, 1.0)) == (0.0, 1.0)
+
+
+def test_a_run_that_goes_on_is_not_measured_as_what_it_was(tmp_path):
+    _save_run(tmp_path, 1)
+    wanted = measured.identified(
+        measured.Measured("", "", measured.models([str(tmp_path)]))
+    )
+    (model,) = wanted.models
+    assert measured.open_model(model).stride > 0
+    _save_run(tmp_path, 2)
+    assert measured.identified(wanted) == wanted
+    with pytest.raises(ModelLoadError, match="has changed since the evaluation began"):
+        measured.open_model(model)
+
+
+def test_a_curve_and_the_bytes_of_all_models_share_the_files_of_a_baseline(bundle):
+    wanted = measured.Measured(
+        images="",
+        out="",
+        models=measured.models([f"a={bundle[0]}", f"b={bundle[0]}"]),
+        baselines=["jpeg"],
+        curves=["jpeg"],
+    )
+    files = [
+        each.files
+        for each in measured.build(wanted).subjects
+        if isinstance(each, subjects.Matched | subjects.Sweep)
+    ]
+    assert len(files) == 3 and len({id(each) for each in files}) == 1

@@ -8,7 +8,8 @@ import importlib
 import importlib.metadata
 import importlib.util
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -258,68 +259,70 @@ class Match(NamedTuple):
     fits: bool
 
 
+class Files:
+    """Files that a baseline makes of one picture after the other, each made once.
+
+    The bytes of several models, and a curve, ask for the same qualities again. Files
+    of one picture are kept until the next one comes.
+
+    Attributes:
+        codec: The baseline.
+    """
+
+    def __init__(self, codec: Baseline):
+        self.codec = codec
+        self._image: np.ndarray | None = None
+        self._made: dict[float, tuple[bytes, float]] = {}
+
+    @property
+    def qualities(self) -> Sequence[float]:
+        """Those of the baseline."""
+        return self.codec.qualities
+
+    def encode(self, image: np.ndarray, quality: float) -> bytes:
+        """Returns what the baseline's `encode` does, or did."""
+        return self.timed(image, quality)[0]
+
+    def timed(self, image: np.ndarray, quality: float) -> tuple[bytes, float]:
+        """Returns the same, and the seconds that it took, whenever that was."""
+        if image is not self._image:
+            self._image, self._made = image, {}
+        if quality not in self._made:
+            start = time.perf_counter()
+            data = self.codec.encode(image, quality)
+            self._made[quality] = data, time.perf_counter() - start
+        return self._made[quality]
+
+
 def at_matched_bits(
-    image: np.ndarray,
-    codec: Baseline,
-    target_bytes: int,
-    files: dict[float, bytes] | None = None,
+    image: np.ndarray, codec: Baseline | Files, target_bytes: int
 ) -> Match:
     """Finds the best picture that costs no more than another codec's.
 
     Bisects the quality. A knob has steps, so the file is usually a little smaller
-    than the target: a disadvantage for the baseline of at most one step.
+    than the target: a disadvantage for the baseline of at most one step. Which
+    qualities are tried does not depend on what was made before: neighbours may trade
+    places, and another path would find another file.
 
     Args:
         image: [H, W, 3] uint8.
         codec: Which baseline.
         target_bytes: The largest file allowed, headers included.
-        files: Quality -> file, of this picture and codec: those known already, which
-            are not made again; those made here are added. Hand in the same for several
-            targets, and for `sweep`.
 
     Returns:
         The largest file not above the target; where there is none, the smallest
         file, with `fits` False.
     """
-    files = {} if files is None else files
-    qualities = codec.qualities
+    made: dict[int, bytes] = {}
 
     def fits(i: int) -> bool:
-        return len(_file(image, codec, qualities[i], files)) <= target_bytes
+        made[i] = codec.encode(image, codec.qualities[i])
+        return len(made[i]) <= target_bytes
 
-    known = [i for i, quality in enumerate(qualities) if quality in files]
-    low = max((i for i in known if fits(i)), default=0)
+    low, high = 0, len(codec.qualities) - 1
     if not fits(low):
-        return Match(files[qualities[low]], qualities[low], fits=False)
-    # `low` fits, `high + 1` does not or does not exist.
-    high = min((i for i in known if i > low), default=len(qualities)) - 1
-    while low < high:
+        return Match(made[low], codec.qualities[low], fits=False)
+    while low < high:  # `low` fits, `high + 1` does not or does not exist.
         middle = (low + high + 1) // 2
         low, high = (middle, high) if fits(middle) else (low, middle - 1)
-    return Match(files[qualities[low]], qualities[low], fits=True)
-
-
-def sweep(
-    image: np.ndarray,
-    codec: Baseline,
-    qualities: Sequence[float] = (),
-    files: dict[float, bytes] | None = None,
-) -> Iterator[tuple[float, bytes]]:
-    """Yields (quality, file) of a picture, for a curve.
-
-    Args:
-        image: [H, W, 3] uint8.
-        codec: Which baseline.
-        qualities: Of `codec.qualities`; by default `codec.curve`. The same for all
-            pictures, so that a mean over pictures is a point of the curve.
-        files: As in `at_matched_bits`.
-    """
-    files = {} if files is None else files
-    for quality in qualities or codec.curve:
-        yield quality, _file(image, codec, quality, files)
-
-
-def _file(image, codec, quality, files) -> bytes:
-    if quality not in files:
-        files[quality] = codec.encode(image, quality)
-    return files[quality]
+    return Match(made[low], codec.qualities[low], fits=True)

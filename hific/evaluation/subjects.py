@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hific.evaluation.baselines import Baseline, at_matched_bits
+from hific.evaluation.baselines import Files, at_matched_bits
 from hific.evaluation.metrics import bits_per_pixel
 from hific.evaluation.store import fingerprint
 from hific.files import write_atomically
@@ -187,14 +187,14 @@ class Matched:
     Attributes:
         name: Of its rows.
         family: Rows of one baseline at several models are a curve of this name.
-        baseline: Which.
+        files: Of the baseline; several subjects may share them.
         fingerprint: Of the baseline, and of what limits it.
         limited_by: That subject's name.
     """
 
     name: str
     family: str
-    baseline: Baseline
+    files: Files
     fingerprint: str
     limited_by: str
     shown: bool = True
@@ -202,11 +202,11 @@ class Matched:
     @property
     def suffix(self) -> str:
         """See `Subject`."""
-        return self.baseline.suffix
+        return self.files.codec.suffix
 
     def code(self, image, path, limit):
         """See `Subject`."""
-        match = at_matched_bits(image, self.baseline, limit)
+        match = at_matched_bits(image, self.files, limit)
         note = ""
         if not match.fits:
             note = (
@@ -214,7 +214,7 @@ class Matched:
                 f"{limit} it is compared at."
             )
         yield _through(
-            self.baseline,
+            self.files,
             image,
             match.quality,
             path,
@@ -230,7 +230,7 @@ class Sweep:
     """A baseline at several qualities, the same for every picture: its curve."""
 
     family: str
-    baseline: Baseline
+    files: Files
     qualities: Sequence[float]
     limited_by: str = ""
     shown: bool = False
@@ -243,18 +243,18 @@ class Sweep:
     @property
     def fingerprint(self) -> str:
         """See `Subject`."""
-        return fingerprint(self.baseline.fingerprint, list(self.qualities))
+        return fingerprint(self.files.codec.fingerprint, list(self.qualities))
 
     @property
     def suffix(self) -> str:
         """See `Subject`."""
-        return self.baseline.suffix
+        return self.files.codec.suffix
 
     def code(self, image, path, limit):
         """See `Subject`; no file is kept."""
         for quality in self.qualities:
             yield _through(
-                self.baseline,
+                self.files,
                 image,
                 quality,
                 None,
@@ -270,11 +270,11 @@ def timed(function: Callable[..., Any], *args: Any) -> tuple[Any, float]:
     return value, time.perf_counter() - start
 
 
-def _through(baseline, image, quality, path, **fields) -> Coded:
-    data, encode_seconds = timed(baseline.encode, image, quality)
+def _through(files: Files, image, quality, path, **fields) -> Coded:
+    data, encode_seconds = files.timed(image, quality)
     if path is not None:
         write_atomically(path, data)
-    decoded, decode_seconds = timed(baseline.decode, data, image.shape)
+    decoded, decode_seconds = timed(files.codec.decode, data, image.shape)
     return Coded(
         setting=f"quality={quality:g}",
         data=data,
