@@ -196,17 +196,14 @@ def test_published_curves_are_not_drawn_behind_painted_scenes(tmp_path):
 
 
 @pytest.mark.slow
-def test_smoke_scale_trains_measures_and_draws(tmp_path):
-    """A table from training to evaluation, then a figure from the same runs."""
-    for name, pictures in (("table8", []), ("fig17", ["fig17.png"])):
-        command = [sys.executable, "reproduce.py", name, "--scale=smoke"]
-        done = subprocess.run(
-            [*command, f"--work={tmp_path}"], cwd=ROOT, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        assert "its numbers are not the paper's" in " ".join(done.stdout.split())
-        facts = json.loads((tmp_path / "reports" / f"{name}.json").read_text())
-        assert facts["pictures"] == pictures
+@pytest.mark.timeout(900)  # Five commands, each with TensorFlow's start and traces.
+def test_smoke_scale_trains_measures_and_fills_the_table(tmp_path):
+    command = [sys.executable, "reproduce.py", "table8", "--scale=smoke"]
+    done = subprocess.run(
+        [*command, f"--work={tmp_path}"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "its numbers are not the paper's" in " ".join(done.stdout.split())
     table = json.loads((tmp_path / "reports" / "table8.json").read_text())
     for row in ("instance-size", "class-frequency"):
         assert table["rows"][row]["psnr"]["ours"] > 3
