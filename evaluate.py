@@ -15,6 +15,7 @@ import os
 import pathlib
 import signal
 import sys
+from collections.abc import Sequence
 
 from absl import app, flags, logging
 
@@ -132,11 +133,11 @@ def main(argv):
     try:
         if _MERGE.value:
             store.gather([pathlib.Path(folder) for folder in _MERGE.value])
-            exit_code = 0
+            exit_code, failed = 0, []
         else:
-            exit_code = _measure(store)
+            exit_code, failed = _measure(store)
         if _SHARD.value is None:
-            _publish(store)
+            _publish(store, failed)
     except (egic.UnsupportedAlphaError, StoreError) as error:
         raise app.UsageError(str(error)) from error
     except (egic.CodecError, OSError) as error:
@@ -152,8 +153,12 @@ def _interrupt(*_):
     raise KeyboardInterrupt
 
 
-def _measure(store: Store) -> int:
-    """Measures what is not finished; returns the exit code of the first failure."""
+def _measure(store: Store) -> tuple[int, list[str]]:
+    """Measures what is not finished.
+
+    Returns:
+        The exit code of the first failure, and the names of pictures that failed.
+    """
     if _PROCESSES.value > 1:  # Processes that share a GPU take of it what they need.
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     try:
@@ -184,17 +189,17 @@ def _measure(store: Store) -> int:
                 raise outcome.error
             failures[outcome.task] = outcome.error
             batch.complain(pictures.name(outcome.task), outcome.error)
-    if failures:
-        return batch.exit_code_of(failures[min(failures)])
-    return 0
+    first = failures[min(failures)] if failures else None
+    exit_code = batch.exit_code_of(first) if first else 0
+    return exit_code, [names[task] for task in failures]
 
 
 # What would fail every picture alike.
 _FOR_ALL_ALIKE = (egic.ModelLoadError, egic.UnsupportedAlphaError)
 
 
-def _publish(store: Store) -> None:
-    findings = publish.collect(store)
+def _publish(store: Store, failed: Sequence[str]) -> None:
+    findings = publish.collect(store, failed)
     if findings is None:
         print(f"No picture is measured; nothing was written to {store.out}.")
         return

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import secrets
 
 
 def write_atomically(path: pathlib.Path, data: bytes) -> None:
@@ -14,7 +15,9 @@ def write_atomically(path: pathlib.Path, data: bytes) -> None:
         data: All of the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    # Processes of two machines, or containers, may have one number.
+    unique = f"{os.getpid()}-{secrets.token_hex(4)}"
+    partial = path.with_name(f"{path.name}.tmp-{unique}")
     try:
         with partial.open("wb") as file:
             file.write(data)

@@ -203,6 +203,12 @@ def test_the_script_exits_with_the_code_of_a_coding_error(tmp_path):
     assert "Traceback" not in done.stderr
     rows = (tmp_path / "out/results.csv").read_text().splitlines()
     assert len(rows) == 3  # Those measured before are kept.
+    (tmp_path / "pictures/b.png").write_bytes(b"no picture any more")
+    done = run_script(tmp_path, "--baselines=")
+    assert done.returncode == InvalidImageError.exit_code
+    assert "Not measured: b, c. Means are of the others." in done.stdout
+    (row,) = results_of(tmp_path / "out")
+    assert row["image"] == "a"
 
 
 def test_results_that_cannot_be_written_are_no_traceback(tmp_path):

@@ -1,9 +1,11 @@
+import io
 import json
 import math
 import pathlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hific.evaluation import baselines, metrics, publish, run, subjects
 from hific.evaluation.store import Entry, Plan, Store, StoreError
@@ -144,6 +146,62 @@ def test_results_of_other_pixels_are_not_put_together(findings, tmp_path):
     changed = Entry(entry.fingerprint, "other pixels", entry.rows)
     store.write("ramp", subject.name, changed, arrays)
     assert publish.collect(store).unfinished == ["ramp"]
+
+
+def test_features_of_other_pixels_are_not_compared(findings, tmp_path):
+    store = Store(tmp_path)
+    store.gather([findings.store.out])
+    kept = findings.plan.kept_besides[-1]
+    arrays = store.arrays("ramp", kept.name)
+    store.write("ramp", kept.name, Entry(kept.fingerprint, "other pixels", []), arrays)
+    assert publish.collect(store).unfinished == ["ramp"]
+
+
+def test_what_is_stored_of_a_picture_that_failed_is_left_out(findings):
+    found = publish.collect(findings.store, ["ramp"])
+    assert found.unfinished == ["ramp"]
+    assert {row.image for row in found.results} == {"flat", "noise"}
+    assert publish.collect(findings.store, ["flat", "noise", "ramp"]) is None
+
+
+def test_what_a_shard_holds_of_another_evaluation_is_left_there(findings, tmp_path):
+    first, second = (Store(tmp_path / name) for name in ("first", "second"))
+    for each in (first, second):
+        each.gather([findings.store.out])
+    subject = findings.plan.subjects[0]
+    entry = first.read("ramp", subject.name, subject.fingerprint)
+    stale = Entry("another fingerprint", entry.pixels, entry.rows)
+    second.write("ramp", subject.name, stale, second.arrays("ramp", subject.name))
+    merged = Store(tmp_path / "merged")
+    merged.gather([first.out, second.out])
+    assert publish.collect(merged).results == findings.results
+
+
+def test_an_entry_whose_arrays_are_gone_is_not_finished(findings, tmp_path):
+    store = Store(tmp_path)
+    store.gather([findings.store.out])
+    (tmp_path / "pictures/ramp/webp_curve-26e1d2.npz").unlink()
+    assert publish.collect(store).unfinished == ["ramp"]
+
+
+def test_crops_stay_at_one_place_when_subjects_come_and_go(tmp_path):
+    chance = np.random.default_rng(0)
+    picture = chance.integers(0, 256, (300, 300, 3), np.uint8)
+    picture[200:, :] = 16  # Four bits keep this, JPEG the other part worse.
+    for labels in (("a",), ("b", "a"), ("b",)):
+        measured = evaluation(tmp_path, labels)
+        measured.measure("x", picture)
+        crops, overview = Store(tmp_path).crops(
+            "x", Plan(["x"], measured.described(), {}, {})
+        )
+        assert "original" in crops and overview
+        shown = {
+            name: np.asarray(Image.open(io.BytesIO(crops[name])))
+            for name in ("original", *(f"{label} alpha=0" for label in labels))
+        }
+        for name, crop in shown.items():
+            if name != "original":
+                np.testing.assert_array_equal(crop, shown["original"] & 0xF0)
 
 
 def test_any_row_is_an_anchor_and_what_is_none_is_refused(findings, tmp_path):

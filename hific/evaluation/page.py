@@ -150,7 +150,8 @@ def _sections(page: Page) -> dict[str, list[Element]]:
 
 
 _LOOKING = (
-    "The same square of every version, where the error is largest, pixel by pixel. "
+    "The same square of every version, pixel by pixel: where the row that was measured "
+    "first is furthest from the original. "
     "Click to enlarge; then the arrow keys change the version in place, and O switches "
     "to the original and back."
 )

@@ -6,7 +6,7 @@ All of it is made anew from the store, and needs nothing else: no model, no pict
 import dataclasses
 import importlib.util
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from hific.evaluation import (
@@ -66,14 +66,23 @@ class Findings:
         return others or list(self.results)
 
 
-def collect(store: Store) -> Findings | None:
+def collect(store: Store, failed: Container[str] = ()) -> Findings | None:
     """Reads what is finished, or returns None where no picture is.
+
+    Args:
+        store: Where it is.
+        failed: Names of pictures to leave out, though results may be stored: of an
+            earlier file of this name that could still be read.
 
     Raises:
         StoreError: The folder holds no evaluation.
     """
     plan = store.plan()
-    found = {name: _entries(store, plan, name) for name in plan.pictures}
+    found = {
+        name: _entries(store, plan, name)
+        for name in plan.pictures
+        if name not in failed
+    }
     finished = {name: entries for name, entries in found.items() if entries}
     if not finished:
         return None
@@ -137,10 +146,17 @@ def remarks(findings: Findings) -> list[str]:
 
 def _entries(store: Store, plan: Plan, picture: str) -> list[Entry] | None:
     """What is stored of a picture, or None unless all is, and of the same pixels."""
-    found = [store.read(picture, each.name, each.fingerprint) for each in plan.subjects]
-    entries = [entry for entry in found if entry is not None]
-    whole = len(entries) == len(found) and len({e.pixels for e in entries}) == 1
-    return entries if whole else None
+
+    def read(wanted):
+        return [store.read(picture, each.name, each.fingerprint) for each in wanted]
+
+    entries, besides = read(plan.subjects), read(plan.kept_besides)
+    if plan.features and besides[-1] is None:
+        return None
+    known = [entry for entry in (*entries, *besides) if entry is not None]
+    if None in entries or len({entry.pixels for entry in known}) != 1:
+        return None
+    return [entry for entry in entries if entry is not None]
 
 
 def _of_all(store, plan: Plan, finished: Mapping[str, list[Entry]]) -> dict[str, Row]:

@@ -1,5 +1,6 @@
 """One picture through everything that is measured, and what is kept of it."""
 
+import collections
 import dataclasses
 import functools
 import pathlib
@@ -20,6 +21,8 @@ from hific.evaluation.store import (
     Store,
     digest,
     fingerprint,
+    original,
+    place,
 )
 from hific.evaluation.subjects import Coded, Subject
 from hific.images import read_image, write_png
@@ -66,7 +69,7 @@ class Evaluation:
     Attributes:
         store: Keeps them.
         subjects: What is measured, in the order of the report; a subject comes after
-            the one that limits it. The first decides where crops are.
+            the one that limits it.
         metrics: Of each reconstruction.
         features: Name -> features for what is said of all pictures together.
         save_images: Also keep every reconstruction, and set them side by side.
@@ -79,10 +82,14 @@ class Evaluation:
     save_images: bool = False
 
     def __post_init__(self):
-        names = [ORIGINAL, *(subject.name for subject in self.subjects)]
+        besides = [place().name, ORIGINAL]
+        names = [*besides, *(subject.name for subject in self.subjects)]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
-            raise ValueError(f"Two subjects are called {', '.join(sorted(twice))}.")
+            raise ValueError(
+                f"Two subjects are called {', '.join(sorted(twice))}, or one by a name "
+                f"that is taken ({', '.join(besides)})."
+            )
 
     def described(self) -> list[Described]:
         """The subjects, with fingerprints of all that decides their results."""
@@ -137,7 +144,7 @@ class Evaluation:
 
     def _measure_original(self, name, image, pixels) -> None:
         """Keeps the picture's own features."""
-        mark = fingerprint(ORIGINAL, self.described_features)
+        mark = original(self.described_features).fingerprint
         entry = self.store.read(name, ORIGINAL, mark)
         if self.features and not (entry and entry.pixels == pixels):
             arrays = self._features(ORIGINAL, image)
@@ -158,31 +165,32 @@ class Evaluation:
             entry.notes.extend([f"{name}: {coded.note}"] if coded.note else [])
             arrays |= self._features(coded.codec, coded.image)
             if subject.shown:
-                arrays |= self._crops(subject, name, image, coded, arrays)
+                arrays |= self._crop(name, image, entry.pixels, coded)
             if subject.shown and self.save_images:
                 write_png(self.store.reconstruction(name, coded.codec), coded.image)
         self.store.write(name, subject.name, entry, arrays)
         return entry
 
-    def _crops(self, subject, name, image, coded: Coded, arrays: Arrays) -> Arrays:
+    def _crop(self, name, image, pixels, coded: Coded) -> Arrays:
         """Cuts out what the gallery may show, for all rows at one place.
 
-        It is where the first row of the first subject is worst.
+        It is where the first row that was ever measured is worst, and stays there:
+        rows that are finished are not cut again when others come.
         """
-        crops: Arrays = {}
-        lead = next(each for each in self.subjects if each.shown)
-        if subject is not lead:
-            arrays = self.store.arrays(name, lead.name, "square")
-        if "square" not in arrays:
+        where, mark = place().name, place().fingerprint
+        entry = self.store.read(name, where, mark)
+        if entry is None or entry.pixels != pixels:
             rows, columns = gallery.worst_crop(image, coded.image, CROP_SIDE)
             square = [rows.start, rows.stop, columns.start, columns.stop]
-            arrays = {"square": np.array(square)}
-            overview = gallery.overview(image, (rows, columns))
-            crops = {**arrays, "overview": _as_array(overview)}
-            crops[f"crop/{ORIGINAL}"] = _as_array(gallery.png(image[rows, columns]))
-        top, bottom, left, right = arrays["square"]
+            arrays = {
+                "square": np.array(square),
+                "overview": _as_array(gallery.overview(image, (rows, columns))),
+                f"crop/{ORIGINAL}": _as_array(gallery.png(image[rows, columns])),
+            }
+            self.store.write(name, where, Entry(mark, pixels, []), arrays)
+        top, bottom, left, right = self.store.arrays(name, where, "square")["square"]
         cut = coded.image[top:bottom, left:right]
-        return crops | {f"crop/{coded.codec}": _as_array(gallery.png(cut))}
+        return {f"crop/{coded.codec}": _as_array(gallery.png(cut))}
 
     def _judged(self, name: str, image: np.ndarray, coded: Coded) -> Result:
         height, width = image.shape[:2]
@@ -231,15 +239,16 @@ class Evaluation:
 
 def unique_names(paths: Sequence[str]) -> list[str]:
     """Names pictures by their files' stems, numbered where two have the same."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    last: collections.Counter[str] = collections.Counter()
     for path in paths:
         stem = name = pathlib.PurePath(path).stem
-        number = 1
+        last[stem] += 1
         while name in names:
-            number += 1
-            name = f"{stem}-{number}"
-        names.append(name)
-    return names
+            last[stem] += 1
+            name = f"{stem}-{last[stem]}"
+        names[name] = None
+    return list(names)
 
 
 def _told(subject: Subject, name: str, entry: Entry) -> list[str]:

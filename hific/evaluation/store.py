@@ -3,6 +3,8 @@
     OUT/evaluation.json             what is to be measured: pictures, subjects, settings
     OUT/pictures/NAME/SUBJECT.json  the rows of one subject, written last
     OUT/pictures/NAME/SUBJECT.npz   its features and crops
+    OUT/pictures/NAME/place.*       of which square of the picture crops are
+    OUT/pictures/NAME/original.*    the picture's own features
 
 A subject of a picture is finished when its JSON is there, of the same fingerprint and
 the same pixels. Several processes, and several machines on one file system, may write
@@ -29,7 +31,7 @@ from hific.files import sync, write_atomically
 
 # Changes with whatever changes the meaning of what is stored; older entries are then
 # measured again.
-FORMAT = 1
+FORMAT = 2
 
 Arrays = dict[str, np.ndarray]
 
@@ -57,7 +59,7 @@ class Plan:
 
     Attributes:
         pictures: Names, in order.
-        subjects: In order; the first decides where crops are.
+        subjects: In order.
         features: Name of a set of features -> what it is of: extractor, its hash,
             resize rule, patches.
         settings: What the report repeats of the command line.
@@ -67,6 +69,11 @@ class Plan:
     subjects: Sequence[Described]
     features: Mapping[str, Mapping[str, Any]]
     settings: Mapping[str, Any]
+
+    @property
+    def kept_besides(self) -> list[Described]:
+        """What is kept of every picture, beside what subjects make of it."""
+        return [place(), *([original(self.features)] if self.features else [])]
 
     def difference(self, other: "Plan") -> str | None:
         """Says why results of the two do not go together, or None."""
@@ -137,8 +144,8 @@ class Store:
         Args:
             picture, subject: Names.
             entry: Its results.
-            arrays: Its features, as "features/SET/ROW", and crops: `square`, the
-                `overview` and "crop/ROW" as PNG files.
+            arrays: Its features, as "features/SET/ROW", and crops, "crop/ROW", as PNG
+                files; of `place`, `square` and the `overview` as well.
         """
         path = self._path(picture, subject)
         # Never the rows of one measurement beside the arrays of another.
@@ -158,9 +165,11 @@ class Store:
         Returns:
             None where it is not finished, or was measured in another way.
         """
+        path = self._path(picture, subject)
         try:
-            content = json.loads(self._path(picture, subject).read_text())
-            if content["fingerprint"] != fingerprint:
+            content = json.loads(path.read_text())
+            whole = path.with_suffix(".npz").exists()
+            if content["fingerprint"] != fingerprint or not whole:
                 return None
             content["rows"] = [_row_from_json(row) for row in content["rows"]]
             return Entry(**content)
@@ -173,15 +182,19 @@ class Store:
             return {name: file[name] for name in file.files if name.startswith(prefix)}
 
     def crops(self, picture: str, plan: Plan) -> tuple[dict[str, bytes], bytes | None]:
-        """Returns row, or `ORIGINAL` -> PNG file of its crop, and the overview's."""
+        """Returns row, or `ORIGINAL` -> PNG file of its crop, and the overview's.
+
+        All are of one square; none where no subject is shown.
+        """
+        where = place()
+        if self.read(picture, where.name, where.fingerprint) is None:
+            return {}, None
         crops: dict[str, bytes] = {}
-        overview = None
-        for subject in plan.subjects:
+        for subject in (where, *plan.subjects):
             for name, array in self.arrays(picture, subject.name, "crop/").items():
                 crops[name.removeprefix("crop/")] = array.tobytes()
-            for array in self.arrays(picture, subject.name, "overview").values():
-                overview = array.tobytes()
-        return crops, overview
+        overview = self.arrays(picture, where.name, "overview")["overview"]
+        return crops, overview.tobytes()
 
     def file(self, picture: str, subject: str, suffix: str) -> pathlib.Path:
         """Where a subject's compressed file of a picture is kept."""
@@ -198,7 +211,8 @@ class Store:
     def gather(self, others: Sequence[pathlib.Path]) -> None:
         """Takes over what other folders have finished of the same evaluation.
 
-        Files are linked where the file system can, else copied.
+        What they hold of earlier evaluations is left there. Files are linked where the
+        file system can, else copied.
 
         Raises:
             StoreError: One is no evaluation, or measures something else.
@@ -217,13 +231,12 @@ class Store:
         self.write_plan(plans[0])
 
     def _take(self, other: "Store", plan: Plan) -> None:
-        names = [*(subject.name for subject in plan.subjects), ORIGINAL]
         for picture in plan.pictures:
-            for name in names:
-                source = other._path(picture, name)
-                target = self._path(picture, name)
-                if not source.exists():
+            for each in (*plan.kept_besides, *plan.subjects):
+                if other.read(picture, each.name, each.fingerprint) is None:
                     continue
+                source = other._path(picture, each.name)
+                target = self._path(picture, each.name)
                 target.unlink(missing_ok=True)
                 for suffix in (".npz", ".json"):
                     _copy(source.with_suffix(suffix), target.with_suffix(suffix))
@@ -239,8 +252,18 @@ class Store:
         return self.out / "pictures" / picture / f"{_file_name(subject)}.json"
 
 
-# Stands for the pictures themselves, where they have features.
+# Stands for the pictures themselves.
 ORIGINAL = "original"
+
+
+def original(features: Mapping[str, Mapping[str, Any]]) -> Described:
+    """What keeps the features of the pictures themselves; see `Plan.features`."""
+    return Described(ORIGINAL, fingerprint(ORIGINAL, features))
+
+
+def place() -> Described:
+    """What keeps where crops are. It stays as long as the picture does."""
+    return Described("place", fingerprint("place"))
 
 
 def digest(image: np.ndarray) -> str:
