@@ -22,7 +22,7 @@ from absl import app, flags, logging
 import egic
 
 # TensorFlow has to be loaded before app.run: inside, 2.14 starts as version 1.
-from egic import batch, blends, measured
+from egic import batch, blends, measured, measured_facts
 from hific import lpips
 from hific.evaluation import (
     baselines,
@@ -131,6 +131,8 @@ def main(argv):
     signal.signal(signal.SIGTERM, _interrupt)
     store = Store(pathlib.Path(_OUT.value))
     try:
+        if _MERGE.value and _SHARD.value is not None:
+            raise app.UsageError("--shard measures and --merge publishes: give one.")
         if _MERGE.value:
             store.gather([pathlib.Path(folder) for folder in _MERGE.value])
             exit_code, failed = 0, []
@@ -215,6 +217,10 @@ def _publish(store: Store, failed: Sequence[str]) -> None:
 
 def _wanted() -> measured.Measured:
     """Turns the flags into what is to be measured."""
+    _check_published()
+    for flag in (_LPIPS, _DISTS):
+        if flag.value and not pathlib.Path(flag.value).is_file():
+            raise ValueError(f"--{flag.name}={flag.value} is no file.")
     if not _IMAGES.value or not (_MODEL.value or _CURVES.value):
         raise ValueError("--images and --model (or --curves) are needed, or --merge.")
     weights = {"alex": _LPIPS.value, **_fid_weights()}
@@ -238,6 +244,15 @@ def _wanted() -> measured.Measured:
         save_images=_SAVE_IMAGES.value,
     )
     return measured.identified(wanted)
+
+
+def _check_published() -> None:
+    """Raises ValueError now rather than when all is measured."""
+    known = [*published.datasets(), publish.NO_DATA_SET]
+    if _PUBLISHED.value and _PUBLISHED.value not in known:
+        raise ValueError(
+            f"--published={_PUBLISHED.value} is none of {', '.join(known)}."
+        )
 
 
 def _fid_weights() -> dict[str, str]:
@@ -267,7 +282,7 @@ def _settings(wanted: measured.Measured) -> dict:
     used = [_IMAGES, _PROTOCOL, _FD_PATCH, _PROCESSES]
     if _FIRST.value:
         used += [_FIRST, _INTERPOLATION]
-    return {flag.name: flag.value for flag in used} | measured.facts(wanted)
+    return {flag.name: flag.value for flag in used} | measured_facts.facts(wanted)
 
 
 def _check_outside(pictures: Pictures, out: pathlib.Path) -> None:
@@ -292,7 +307,10 @@ def _tasks(count: int) -> list[int]:
 
 
 def _alphas() -> list[float]:
-    alphas = [float(text) for text in _ALPHA.value]
+    try:
+        alphas = [float(text) for text in _ALPHA.value]
+    except ValueError:
+        alphas = []
     good = alphas and all(0 <= alpha <= 1 for alpha in alphas)
     if not good or len(set(alphas)) < len(alphas):
         raise ValueError(

@@ -5,25 +5,23 @@ import functools
 import hashlib
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import egic
 import egic.config
-from egic import codec, interpolation, machine
+from egic import codec, interpolation
 from hific import bitstream, bundle, lpips, pictures
 from hific.checkpoints import valid_checkpoints
 from hific.errors import ModelLoadError
 from hific.evaluation import (
     baselines,
-    columns,
     dists,
+    figures,
     metrics,
-    publish,
     run,
     store,
     subjects,
 )
-from hific.evaluation.external import EXTERNAL
 from hific.evaluation.extractors import EXTRACTORS
 from hific.evaluation.patches import PATCH_GRIDS
 from hific.evaluation.weight_files import sha256_of
@@ -127,49 +125,6 @@ def _split(text: str) -> tuple[str, str]:
     if not equals or pathlib.Path(text).is_dir():
         return "", text
     return label, folder
-
-
-def facts(measured: Measured) -> dict[str, Any]:
-    """What a report says of the models, baselines and weights, and what it lacks."""
-    lpips_file, dists_file = measured.lpips_weights, measured.dists_weights
-    chosen = baselines.choose([*measured.baselines, *measured.curves])
-    known = {**baselines.BASELINES, **EXTERNAL}
-    left_out = {
-        name: baseline.missing
-        for name, baseline in known.items()
-        if baseline.missing and name not in chosen
-    }
-    used = {each.extractor for each in measured.set_metrics}
-    for name, backend in EXTRACTORS.items():
-        if name not in used:
-            title = columns.of(backend.frechet).heading
-            left_out[title] = f"no weights of {name}, {backend.weights.name}"
-    if not lpips_file:
-        left_out["LPIPS"] = "no --lpips_weights; python -m hific.lpips --help"
-    if not dists_file:
-        left_out["DISTS"] = (
-            "no --dists_weights; python -m hific.evaluation.dists --help"
-        )
-    return {
-        "alpha": list(measured.alphas),
-        "models": {
-            model.label: {
-                "path": model.path,
-                "sha256": identify(model.path),
-                **({"from": model.first} if model.first else {}),
-            }
-            for model in measured.models
-        },
-        "baselines": {name: each.version for name, each in chosen.items()},
-        "curves": list(measured.curves),
-        "lpips_weights": lpips_file,
-        "dists_weights": dists_file,
-        "versions": machine.installed(_VERSIONS),
-        publish.LEFT_OUT: left_out,
-    }
-
-
-_VERSIONS = ("tensorflow", "tensorflow-compression", "numpy", "pillow")
 
 
 def alphas_of(model: Model, measured: Measured) -> Sequence[float]:
@@ -307,7 +262,7 @@ def _matched(measured: Measured, files: _Files) -> list[subjects.Subject]:
     return [
         subjects.Matched(
             name=f"{name} at {model.label}'s bytes" if several else name,
-            family=f"{name} matched",
+            family=figures.matched(name),
             files=files[name],
             fingerprint=store.fingerprint(
                 files[name].codec.fingerprint,

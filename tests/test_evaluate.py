@@ -274,6 +274,10 @@ def test_curves_of_baselines_need_no_model(tmp_path):
     "flags, complaint",
     [
         (["--alpha=1,1"], "none of them twice"),
+        (["--alpha=high"], "--alpha=high must be numbers from 0 to 1"),
+        (["--published=imagenet"], "--published=imagenet is none of cityscapes"),
+        (["--dists_weights=no.npz"], "--dists_weights=no.npz is no file"),
+        (["--shard=1/2", "--merge=a"], "--shard measures and --merge publishes"),
         (["--bd_anchor=gif"], "No row 'gif'"),
         (["--fid_weights=x.pth"], "should be EXTRACTOR=FILE"),
         (["--fetch_weights=alex"], "--fetch_weights=alex is none of"),

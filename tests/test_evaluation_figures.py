@@ -72,6 +72,19 @@ def test_of_each_baseline_the_plane_has_what_lies_at_the_models_rate():
     assert curves == {"model, 0.4 bpp", "webp, 0.39 bpp", "jpeg, 0.35 bpp"}
 
 
+def test_a_baseline_at_the_models_bytes_stands_for_its_curve_in_the_plane():
+    given = row("jpeg at model's bytes", 0.41, 28.0, lpips=0.2, target_bytes=100)
+    rows = [*ROWS, given | {"curve": figures.matched("jpeg")}]
+    curves = {p.curve for p in by_name(rows)["lpips-over-psnr"].points}
+    assert curves == {"model, 0.4 bpp", "webp, 0.39 bpp", "jpeg matched, 0.41 bpp"}
+
+
+def test_curves_come_in_the_order_of_the_rows():
+    drawing = by_name()["lpips-over-bpp"]
+    names = list(dict.fromkeys(point.curve for point in drawing.points))
+    assert names == ["model alpha=1", "model alpha=0", "webp", "jpeg"]
+
+
 def test_published_points_stand_where_their_metric_is_the_same():
     behind = [
         publish("HiFiC", 0.35, psnr=29.0, lpips=0.05, fid=4.0),

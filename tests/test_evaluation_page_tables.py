@@ -87,6 +87,13 @@ def test_infinite_is_best_and_what_is_no_number_does_not_compete():
     assert best_cells(_table(*rows)) == {(0, "psnr")}
 
 
+def test_an_estimate_below_what_can_be_marks_no_best_row():
+    kernel = columns.of("kd_alex")
+    for values, best in (((0.02, 0.01), {(1, "kd_alex")}), ((0.02, -0.01), set())):
+        rows = [Row({"codec": "a", "kd_alex": value}, "all") for value in values]
+        assert best_cells(Table((CODEC, kernel), rows)) == best
+
+
 def test_rates_within_a_tenth_of_the_lowest_compare():
     rates = {"c": 0.12, "a": 0.1, "b": 0.109, "none": None, "d": 0.131}
     groups = groups_of_rates(rates)

@@ -78,7 +78,12 @@ def findings(tmp_path_factory):
     ]
     for name, picture in zip(names, pictures, strict=True):
         measured.measure(name, np.ascontiguousarray(picture))
-    settings = {"processes": 2, "left_out": {"lpips": "no weights"}}
+    settings = {
+        "processes": 2,
+        "images": "/data/shapes/*.png",
+        "models": {"egic/lo": {"path": "lo"}, "egic/hi": {"path": "hi"}},
+        "left_out": {"lpips": "no weights"},
+    }
     plan = Plan(names, measured.described(), measured.described_features, settings)
     Store(out).write_plan(plan)
     found = publish.collect(Store(out))
@@ -91,12 +96,34 @@ def test_everything_that_is_read_is_written(findings):
     text = (out / "report.html").read_text()
     assert "egic/lo alpha=0" in text and "no weights" in text
     assert "Measured in 2 processes at a time" in text
+    assert "<title>egic/lo, egic/hi on shapes</title>" in text
     assert (out / "plots/psnr-over-bpp.svg").is_file()
     lines = (out / "results.csv").read_text().splitlines()
     assert len(lines) == 1 + 3 * (2 * 2 + 2 + 2 * 4)
     summary = json.loads((out / "summary.json").read_text())
     assert summary["codecs"]["egic/lo alpha=0"]["curve"] == "egic alpha=0"
     assert summary["bjontegaard"]["anchor"] == "jpeg444"
+
+
+def test_points_of_baselines_curves_are_apart_from_what_compares(findings):
+    text = (findings.store.out / "report.html").read_text()
+    results, _, points = text.partition('id="summary"')[2].partition('id="points"')
+    assert "webp q=20" in points.partition("</table>")[0]
+    assert "egic/lo alpha=0" in results.partition("</table>")[0]
+    assert "webp q=20" not in results.partition("</table>")[0]
+
+
+def test_a_part_of_kodak_is_said_not_to_compare_with_what_is_published(tmp_path):
+    measured = evaluation(tmp_path, ("a",))
+    for name in ("kodim01", "kodim02"):
+        measured.measure(name, np.zeros((16, 16, 3), np.uint8))
+    names = ["kodim01", "kodim02"]
+    Store(tmp_path).write_plan(
+        Plan(names, measured.described(), measured.described_features, {})
+    )
+    publish.publish(publish.collect(Store(tmp_path)))
+    text = (tmp_path / "report.html").read_text()
+    assert "These are 2 of the 24 pictures of Kodak: published curves" in text
 
 
 def test_an_infinite_psnr_survives_the_store(findings):

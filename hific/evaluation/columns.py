@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 
@@ -17,6 +17,8 @@ class Column:
         meaning: A sentence or two for who has not seen it before.
         better: Which end is the good one, where rows compare at all.
         form: Format of its numbers.
+        estimate: Whether it estimates what cannot be below 0. Values that are say only
+            that too little was measured to tell rows apart.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Column:
     meaning: str = ""
     better: Literal["", "higher", "lower"] = ""
     form: str = ".4g"
+    estimate: bool = False
 
     @property
     def heading(self) -> str:
@@ -42,7 +45,7 @@ def _distances(
     what = f"of {network} features of patches, originals against reconstructions, {how}"
     return (
         Column(frechet, of_frechet, "", f"Fréchet distance {what}", "lower", ".3f"),
-        Column(kernel, of_kernel, "", f"Kernel distance {what}", "lower", ".5f"),
+        Column(kernel, of_kernel, "", f"Kernel distance {what}", "lower", ".5f", True),
         Column(f"{kernel}_std", f"{of_kernel} ±", "", "Of its subsets.", "", ".5f"),
         Column(
             f"{kernel}_paired",
@@ -51,6 +54,7 @@ def _distances(
             "Without patches beside their own reconstructions.",
             "lower",
             ".5f",
+            True,
         ),
         Column(f"{frechet}_patches", f"{of_frechet} patches", "", "", "", ",.0f"),
     )
@@ -153,6 +157,11 @@ _KNOWN = (
     Column("height", "height", "px", form=",.0f"),
 )
 COLUMNS: Mapping[str, Column] = {column.name: column for column in _KNOWN}
+
+
+def tell_apart(column: Column, values: Iterable[float]) -> bool:
+    """Returns whether the values of a column say which row is the better."""
+    return not column.estimate or all(value >= 0 for value in values)
 
 
 def of(name: str) -> Column:

@@ -51,7 +51,7 @@ def anchor(rows: Sequence[Mapping[str, Any]], wanted: str = "") -> str | None:
 def compare(rows: Sequence[Mapping[str, Any]], against: str) -> Compared:
     """Compares every curve with one of them, in every quality that both have.
 
-    Baselines of one point have no curve and are left out; models are told so.
+    Baselines of one rate have no curve and are left out; models are told so.
     """
     curves: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -59,7 +59,8 @@ def compare(rows: Sequence[Mapping[str, Any]], against: str) -> Compared:
     found = {}
     for name, of_curve in curves.items():
         learned = any(row.get("padded_bpp") is not None for row in of_curve)
-        if name != against and (learned or len(of_curve) >= bd.MIN_POINTS):
+        rates = {row["bpp"] for row in of_curve}
+        if name != against and (learned or len(rates) >= bd.MIN_POINTS):
             found[name] = _compare(curves[against], of_curve)
     return found
 
@@ -68,8 +69,7 @@ def _compare(first, second) -> dict[str, Comparison]:
     qualities = [
         name
         for name in first[0]
-        if _is_quality(name)
-        and all(_is_number(row.get(name)) for row in (*first, *second))
+        if _is_quality(name) and _compares(name, [*first, *second])
     ]
     return {
         name: bd.compare(
@@ -85,8 +85,12 @@ def _is_quality(column: str) -> bool:
     return bool(columns.of(column).better) and not column.endswith("_seconds")
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
+def _compares(column: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+    values = [row.get(column) for row in rows]
+    numbers = [value for value in values if isinstance(value, int | float)]
+    return len(numbers) == len(values) and columns.tell_apart(
+        columns.of(column), numbers
+    )
 
 
 def plain(against: str | None, compared: Compared) -> dict[str, Any]:

@@ -83,9 +83,10 @@ def drawings(
 
 def _over_rate(rows, published, metric) -> Drawing | None:
     """Draws a metric over the rate, or nothing where no row has it."""
+    curves = [row["curve"] for row in rows]
     points = sorted(
         (Point(row["curve"], row["bpp"], row[metric]) for row in _with(rows, metric)),
-        key=lambda point: point.x,
+        key=lambda point: (curves.index(point.curve), point.x),
     )
     names = ["bpp", _published_as(metric)]
     behind = [
@@ -98,10 +99,18 @@ def _over_rate(rows, published, metric) -> Drawing | None:
 
 
 def _plane(rows, published, distortion, metric) -> Drawing | None:
-    """Draws perception over distortion, of what lies near the rates of the models."""
+    """Draws perception over distortion, of what lies near the rates of the models.
+
+    A baseline that was given the models' bytes stands for its curve.
+    """
     rows = [row for row in _with(rows, metric) if _number(row, distortion) is not None]
     learned = [row for row in rows if _is_learned(row)]
-    others = [row for row in rows if not _is_learned(row)]
+    given = {row["curve"] for row in rows if row.get("target_bytes") is not None}
+    others = [
+        row
+        for row in rows
+        if not _is_learned(row) and matched(row["curve"]) not in given
+    ]
     paths: dict[str, list[Mapping[str, Any]]] = {}
     for row in learned:
         paths.setdefault(_at_rate(_without_alpha(row), row["bpp"]), []).append(row)
@@ -139,6 +148,11 @@ def _drawing(over, metric, x, points, behind, models) -> Drawing | None:
         alt=_in_words(points, headings),
         caption=_credits(behind),
     )
+
+
+def matched(baseline: str) -> str:
+    """Returns the curve of a baseline at models' bytes, by that of its qualities."""
+    return f"{baseline} matched"
 
 
 def _with(rows, metric) -> list[Mapping[str, Any]]:

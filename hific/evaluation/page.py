@@ -72,6 +72,7 @@ class Page:
         summary: A row per codec.
         comparisons: BD-rate and BD-PSNR, a table per anchor.
         figures: Plots.
+        points: Of curves in them that `summary` does not have; may be long.
         gallery: Crops of chosen pictures.
         pictures: A row per picture and codec; may be long.
         missing: What was left out -> why, and what would bring it.
@@ -83,6 +84,7 @@ class Page:
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     comparisons: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
+    points: Table | None = None
     gallery: Sequence[Exhibit] = ()
     pictures: Table | None = None
     missing: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -137,14 +139,14 @@ def _sections(page: Page) -> dict[str, list[Element]]:
     return {
         "Results": draw(page.summary, "summary"),
         "Left out": [_facts(page.missing)] if page.missing else [],
-        "Curves": [element("div", *map(_figure, page.figures), class_="figures")]
-        if page.figures
-        else [],
+        "Curves": _curves(page),
         "Compared along curves": compared,
         "Pictures to look at": [element("p", _LOOKING, class_="note"), *exhibits]
         if exhibits
         else [],
-        "Every picture": _pictures(page.pictures) if page.pictures else [],
+        "Every picture": _folded(page.pictures, "pictures", "one a picture and codec")
+        if page.pictures
+        else [],
         "How it was measured": [_facts(page.settings)] if page.settings else [],
     }
 
@@ -210,9 +212,18 @@ def _exhibit(exhibit: Exhibit) -> Element:
     )
 
 
-def _pictures(table: Table) -> list[Element]:
-    summary = element("summary", f"{len(table.rows):,} rows, one a picture and codec")
-    inside = element("div", *draw(table, "pictures"), class_="long")
+def _curves(page: Page) -> list[Element]:
+    drawn = []
+    if page.figures:
+        drawn.append(element("div", *map(_figure, page.figures), class_="figures"))
+    if page.points:
+        drawn += _folded(page.points, "points", "points of baselines' curves")
+    return drawn
+
+
+def _folded(table: Table, name: str, what: str) -> list[Element]:
+    summary = element("summary", f"{len(table.rows):,} rows, {what}")
+    inside = element("div", *draw(table, name), class_="long")
     return [element("details", summary, inside)]
 
 

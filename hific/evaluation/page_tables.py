@@ -102,7 +102,8 @@ def best_cells(table: Table) -> set[tuple[int, str]]:
 
     Returns:
         (index of the row, column's name); several where they are equal as shown. None
-        in a group of one row, or where all its rows have the same.
+        in a group of one row, or where all its rows have the same, or where an estimate
+        is below what it estimates can be.
     """
     groups: dict[str, list[int]] = {}
     for index, row in enumerate(table.rows):
@@ -116,7 +117,8 @@ def best_cells(table: Table) -> set[tuple[int, str]]:
         for indices in groups.values():
             values = _numbers(table, column, indices)
             texts = {i: columns.shown(value, column) for i, value in values.items()}
-            if len(set(texts.values())) < 2:
+            told = columns.tell_apart(column, values.values())
+            if not told or len(set(texts.values())) < 2:
                 continue
             top = columns.shown(choose(values.values()), column)
             best |= {(i, column.name) for i, text in texts.items() if text == top}

@@ -108,7 +108,7 @@ def publish(findings: Findings, anchor: str = "", data_set: str = "") -> None:
         ValueError: There is no such row, or no such data set.
     """
     rows, out = findings.rows, findings.store.out
-    data_set = data_set or published.recognise(findings.plan.pictures) or NO_DATA_SET
+    data_set = data_set or _data_set(findings) or NO_DATA_SET
     behind = []
     if data_set != NO_DATA_SET:
         behind = published.load(data_set, published.PROMINENT)
@@ -215,20 +215,47 @@ def _page(findings: Findings, against, compared, shown) -> page.Page:
     if findings.unfinished:
         left_out["pictures"] = f"not measured: {', '.join(findings.unfinished)}"
     summaries = report.summarise(findings.results, findings.of_all)
+    names = {result.codec for result in findings.but_curves}
+    first = {name: each for name, each in summaries.items() if name in names}
+    points = {name: each for name, each in summaries.items() if name not in names}
     rows = [result.row() for result in findings.results]
     return page.Page(
-        title="Evaluation",
+        title=_title(findings),
         lead=_lead(findings),
-        summary=report_page.summary_table(summaries),
+        summary=report_page.summary_table(first),
         settings=settings | report_page.facts_of_sets(summaries),
         comparisons=(
             [report_page.comparison_table(against, compared)] if compared else []
         ),
         figures=shown,
+        points=report_page.points_table(points) if points else None,
         gallery=_gallery(findings, rows),
         pictures=report_page.pictures_table(rows),
         missing=left_out,
     )
+
+
+def _title(findings: Findings) -> str:
+    """Names the models, or what is swept, and the pictures."""
+    settings = findings.plan.settings
+    models = [
+        label if len(settings["models"]) > 1 else pathlib.Path(model["path"]).name
+        for label, model in settings.get("models", {}).items()
+    ]
+    what = models or list(settings.get("curves", []))
+    known = _data_set(findings)
+    where = known.capitalize() if known else _folder(settings.get("images", ""))
+    return f"{', '.join(what)} on {where}" if what and where else "Evaluation"
+
+
+def _folder(images: str) -> str:
+    """Returns the name of the folder that `--images` means, the first of several."""
+    path = pathlib.PurePath(images.partition(",")[0])
+    return path.parent.name if path.suffix else path.name
+
+
+def _data_set(findings: Findings) -> str | None:
+    return published.recognise(findings.plan.pictures)
 
 
 def _lead(findings: Findings) -> list[str]:
@@ -238,6 +265,13 @@ def _lead(findings: Findings) -> list[str]:
         f"{count} pictures, {len(findings.rows)} rows. Every picture went through a "
         "real file; bits are those of the file, over the true pixels."
     ]
+    data_set = _data_set(findings) or ""
+    whole = published.PICTURES.get(data_set, count)
+    if count < whole:
+        lead.append(
+            f"These are {count} of the {whole} pictures of {data_set.capitalize()}: "
+            "published curves are means over all of them, and do not compare."
+        )
     if plan.settings.get("processes", 1) > 1:
         lead.append(
             f"Measured in {plan.settings['processes']} processes at a time, which slow "

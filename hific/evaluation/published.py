@@ -64,6 +64,10 @@ PROMINENT = (
 )
 
 
+# Pictures of data sets that `recognise` knows.
+PICTURES = {"kodak": 24}
+
+
 @functools.cache
 def _all() -> tuple[Row, ...]:
     file = importlib.resources.files("hific.evaluation") / "published.csv"

@@ -55,6 +55,14 @@ def summary_table(summaries: Mapping[str, Mapping[str, Any]]) -> Table:
     )
 
 
+def points_table(summaries: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Returns rows of `report.summarise` that are points of curves, as a table."""
+    rows = [
+        Row({"codec": codec, **_cells(summary)}) for codec, summary in summaries.items()
+    ]
+    return Table(used_columns(rows, "codec"), rows)
+
+
 def facts_of_sets(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Says how the distances between sets were measured, for `Page.settings`.
 

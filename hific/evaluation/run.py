@@ -240,13 +240,12 @@ class Evaluation:
 def unique_names(paths: Sequence[str]) -> list[str]:
     """Names pictures by their files' stems, numbered where two have the same."""
     names: dict[str, None] = {}
-    last: collections.Counter[str] = collections.Counter()
+    more: collections.Counter[str] = collections.Counter()
     for path in paths:
         stem = name = pathlib.PurePath(path).stem
-        last[stem] += 1
         while name in names:
-            last[stem] += 1
-            name = f"{stem}-{last[stem]}"
+            more[stem] += 1
+            name = f"{stem}-{more[stem] + 1}"
         names[name] = None
     return list(names)
 
