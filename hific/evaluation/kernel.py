@@ -107,7 +107,9 @@ def kernel_distance(
     if len(x) * len(x) + len(y) * len(y) <= 2 * subsets * size * size:
         values = _of_subsets_at_once(x, y, draws, paired)
     else:
-        values = [squared_mmd(x[of_x], y[of_y], paired) for of_x, of_y in draws]
+        values = np.array(
+            [squared_mmd(x[of_x], y[of_y], paired) for of_x, of_y in draws]
+        )
     return KernelDistance(float(np.mean(values)), float(np.std(values)), size)
 
 
