@@ -171,12 +171,13 @@ def _measure(store: Store) -> tuple[int, list[str]]:
         tasks = _tasks(len(pictures))
     except ValueError as error:
         raise app.UsageError(str(error)) from error
-    names = run.unique_names([pictures.name(i) for i in range(len(pictures))])
+    named = [pictures.name(i) for i in range(len(pictures))]
+    names = run.unique_names(named)
     subjects, features = evaluation.described(), evaluation.described_features
     store.write_plan(Plan(names, subjects, features, _settings(wanted)))
     failures = {}
     outcomes = workers.run(
-        functools.partial(measured.work, wanted), tasks, _PROCESSES.value
+        functools.partial(measured.work, wanted, named), tasks, _PROCESSES.value
     )
     with contextlib.closing(outcomes):
         for done, outcome in enumerate(outcomes, 1):

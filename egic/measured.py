@@ -1,6 +1,7 @@
 """What an evaluation measures, built from plain data that any process can be given."""
 
 import dataclasses
+import errno
 import functools
 import hashlib
 import pathlib
@@ -139,12 +140,25 @@ def alphas_of(model: Model, measured: Measured) -> Sequence[float]:
     return measured.alphas if config.head.stages else (1.0,)
 
 
-def work(measured: Measured) -> Callable[[int], list[str]]:
-    """Returns what measures the picture of a number; see `hific.evaluation.workers`."""
+def work(measured: Measured, named: Sequence[str]) -> Callable[[int], list[str]]:
+    """Returns what measures the picture of a number; see `hific.evaluation.workers`.
+
+    Args:
+        measured: What is asked for.
+        named: The pictures when the evaluation began, in order. Others may have come
+            to their folder since.
+    """
     found = pictures.find_pictures(measured.images)
-    names = run.unique_names([found.name(i) for i in range(len(found))])
+    places = {found.name(i): i for i in range(len(found))}
+    names = run.unique_names(named)
     evaluation = build(measured)
-    return lambda task: evaluation.measure(names[task], found.read(task))
+
+    def measure(task: int) -> list[str]:
+        if named[task] not in places:
+            raise FileNotFoundError(errno.ENOENT, "is gone by now", named[task])
+        return evaluation.measure(names[task], found.read(places[named[task]]))
+
+    return measure
 
 
 def build(measured: Measured) -> run.Evaluation:

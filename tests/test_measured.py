@@ -1,5 +1,7 @@
 import dataclasses
+import json
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -8,6 +10,8 @@ from egic import codec, measured
 from hific.checkpoints import Checkpoints
 from hific.errors import ModelLoadError
 from hific.evaluation import subjects
+from hific.evaluation.store import digest
+from hific.images import write_png
 from hific.network_config import HeadConfig
 from tests import micro_codec
 
@@ -146,3 +150,18 @@ def test_a_curve_and_the_bytes_of_all_models_share_the_files_of_a_baseline(bundl
         if isinstance(each, subjects.Matched | subjects.Sweep)
     ]
     assert len(files) == 3 and len({id(each) for each in files}) == 1
+
+
+def test_pictures_that_come_or_go_meanwhile_do_not_shift_the_others(tmp_path):
+    for name in ("b", "c"):
+        write_png(tmp_path / f"{name}.png", np.full((40, 40, 3), ord(name), np.uint8))
+    wanted = measured.Measured(str(tmp_path), str(tmp_path / "out"), curves=["jpeg"])
+    named = [str(tmp_path / f"{name}.png") for name in "bcd"]
+    write_png(tmp_path / "a.png", np.zeros((40, 40, 3), np.uint8))
+    work = measured.work(wanted, named)
+    assert work(0)[0].startswith("b: jpeg curve")
+    (stored,) = (tmp_path / "out/pictures/b").glob("jpeg_curve*.json")
+    pixels = json.loads(stored.read_text())["pixels"]
+    assert pixels == digest(np.full((40, 40, 3), ord("b"), np.uint8))
+    with pytest.raises(FileNotFoundError, match="is gone by now.*d.png"):
+        work(2)
