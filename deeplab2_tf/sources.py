@@ -214,10 +214,10 @@ class Joined:
         (self.label_set,) = sets.values()
         self.problems = tuple(problem for part in parts for problem in part.problems)
         self._parts = tuple(parts)
-        self._ends = np.cumsum([len(part) for part in parts])
+        self._starts = np.cumsum([0, *map(len, parts)])
 
     def __len__(self) -> int:
-        return int(self._ends[-1])
+        return int(self._starts[-1])
 
     def name(self, index: int) -> str:
         part, local = self._find(index)
@@ -232,10 +232,8 @@ class Joined:
         """Returns whose picture it is, and its index there."""
         if not 0 <= index < len(self):
             raise IndexError(f"There is no picture {index} of {len(self)}.")
-        number = int(np.searchsorted(self._ends, index, side="right"))
-        return self._parts[number], index - int(self._ends[number]) + len(
-            self._parts[number]
-        )
+        number = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return self._parts[number], index - int(self._starts[number])
 
 
 def _table(label_set: LabelSet, original_ids: bool) -> np.ndarray:
