@@ -1,0 +1,103 @@
+"""The flags of `egic compress` and `egic decompress`."""
+
+import pathlib
+
+from egic import commands, decompression, flags
+
+_MODEL_HELP = (
+    "model bundle, as `egic export` writes it; a file can only be decoded with the "
+    f"model that made it (default: the environment variable {commands.MODEL_VARIABLE})"
+)
+
+
+def _add_output_flags(parser) -> None:
+    parser.add_argument("--model", type=pathlib.Path, metavar="DIR", help=_MODEL_HELP)
+    parser.add_argument(
+        "--out_dir",
+        type=pathlib.Path,
+        metavar="DIR",
+        help="folder of the outputs, made if needed (default: beside each input)",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="replace outputs that exist"
+    )
+
+
+def add_compress(verbs) -> None:
+    """Pictures to .egic files."""
+    parser = flags.add(
+        verbs,
+        "compress",
+        commands.compress,
+        "pictures to .egic files",
+        "Compresses PNG, JPEG, WebP, TIFF and BMP pictures; photo.png becomes "
+        "photo.egic. EXIF orientation is applied, ICC profiles are converted to sRGB, "
+        "grey is expanded. Prints bytes, bits per pixel, the ratios to the source file "
+        "and to raw 24 bit pixels, and the seconds of coding.",
+    )
+    parser.add_argument("files", nargs="+", type=pathlib.Path, metavar="FILE")
+    _add_output_flags(parser)
+    parser.add_argument(
+        "--flatten_alpha",
+        type=flags.colour,
+        metavar="COLOUR",
+        help="lay transparent pixels over this colour, such as white or #808080 "
+        "(default: refuse such pictures)",
+    )
+    parser.add_argument(
+        "--allow_16bit", action="store_true", help="keep the upper 8 of 16 bits"
+    )
+    parser.add_argument(
+        "--allow_cmyk", action="store_true", help="convert CMYK pictures to sRGB"
+    )
+
+
+def add_decompress(verbs) -> None:
+    """.egic files to pictures."""
+    parser = flags.add(
+        verbs,
+        "decompress",
+        decompression.decompress,
+        ".egic files to PNG pictures",
+        "Reads compressed files back; photo.egic becomes photo.png. A file that is "
+        "damaged, or whose latents this machine does not reproduce, is refused: no "
+        "wrong picture is written.",
+    )
+    parser.add_argument("files", nargs="+", type=pathlib.Path, metavar="FILE")
+    _add_output_flags(parser)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--alpha",
+        type=flags.alphas,
+        default=(1.0,),
+        metavar="A[,A...]",
+        help="0 is the most faithful picture, 1 the most realistic; the file is the "
+        "same for all; other than 1 needs a model with an output-residual head; "
+        "several, separated by commas, give photo.alpha-A.png each (default: 1)",
+    )
+    which.add_argument(
+        "--alpha_map",
+        type=pathlib.Path,
+        metavar="MASK",
+        help="a grey picture of any size that chooses for each pixel: black faithful, "
+        "white realistic",
+    )
+    parser.add_argument(
+        "--strip",
+        action="store_true",
+        help="set the pictures of all alphas side by side, in photo.strip.png",
+    )
+    parser.add_argument(
+        "--invented",
+        type=flags.png,
+        metavar="OUT.png",
+        help="also write where the realistic picture departs from the faithful one, "
+        "as a heat map: black 0 grey levels, pale yellow 64 and more",
+    )
+    parser.add_argument(
+        "--invented_threshold",
+        type=flags.grey_levels,
+        default=8.0,
+        metavar="LEVELS",
+        help="count a pixel as invented above this (default: 8)",
+    )

@@ -1,0 +1,63 @@
+"""What flags of the `egic` command share: how a command is added, and their values.
+
+A value's function takes the text of the command line, and raises
+argparse.ArgumentTypeError where it is none. Needs no TensorFlow.
+"""
+
+import argparse
+import pathlib
+
+
+def add(verbs, name: str, command, summary: str, description: str):
+    """Adds a command, run by `command(args)`, and returns its parser."""
+    parser = verbs.add_parser(
+        name, help=summary, description=description, allow_abbrev=False
+    )
+    parser.set_defaults(command=command)
+    return parser
+
+
+def alphas(text: str) -> tuple[float, ...]:
+    """Numbers from 0 to 1, separated by commas."""
+    values = tuple(_number(part, 1) for part in text.split(","))
+    if len(set(values)) < len(values):
+        raise argparse.ArgumentTypeError(f"a number is there twice in {text}")
+    return values
+
+
+def grey_levels(text: str) -> float:
+    """A number from 0 to 255."""
+    return _number(text, 255)
+
+
+def _number(text: str, largest: int) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= largest:
+        raise argparse.ArgumentTypeError(
+            f"a number from 0 to {largest} is needed, got {text}"
+        )
+    return value
+
+
+def png(text: str) -> pathlib.Path:
+    """The path of a PNG file."""
+    path = pathlib.Path(text)
+    if path.suffix.lower() != ".png":
+        raise argparse.ArgumentTypeError(f"a name that ends in .png, got {text}")
+    return path
+
+
+def colour(text: str) -> str:
+    """A colour as Pillow knows it."""
+    from PIL import ImageColor
+
+    try:
+        ImageColor.getrgb(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"a colour such as white or #808080 is needed, got {text}"
+        ) from error
+    return text
