@@ -23,7 +23,7 @@ import egic
 
 # TensorFlow has to be loaded before app.run: inside, 2.14 starts as version 1.
 from egic import batch, blends, measured, measured_facts
-from hific import lpips
+from hific import lpips, workers
 from hific.evaluation import (
     baselines,
     dists,
@@ -32,7 +32,6 @@ from hific.evaluation import (
     published,
     report,
     run,
-    workers,
 )
 from hific.evaluation.patches import PATCH_GRIDS
 from hific.evaluation.store import Plan, Store, StoreError

@@ -141,7 +141,7 @@ def alphas_of(model: Model, measured: Measured) -> Sequence[float]:
 
 
 def work(measured: Measured, named: Sequence[str]) -> Callable[[int], list[str]]:
-    """Returns what measures the picture of a number; see `hific.evaluation.workers`.
+    """Returns what measures the picture of a number; see `hific.workers`.
 
     Args:
         measured: What is asked for.

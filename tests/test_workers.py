@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from hific import workers
 from hific.errors import CorruptError, ModelLoadError
-from hific.evaluation import workers
 
 
 def doubling(folder):
@@ -113,8 +113,8 @@ def test_processes_end_when_nobody_listens_any_more(tmp_path):
 def test_processes_end_with_the_one_that_started_them(tmp_path):
     code = (
         "import functools, pathlib\n"
-        "from hific.evaluation import workers\n"
-        "from tests import test_evaluation_workers as here\n"
+        "from hific import workers\n"
+        "from tests import test_workers as here\n"
         "if __name__ == '__main__':\n"
         f"    folder = pathlib.Path({str(tmp_path)!r})\n"
         "    make = functools.partial(here.sleeping, folder)\n"
