@@ -14,12 +14,9 @@ import dataclasses
 import struct
 import zlib
 
-from hific.errors import (
-    CorruptError,
-    LimitExceededError,
-    TruncatedError,
-    UnsupportedVersionError,
-)
+from hific import varints
+from hific.errors import CorruptError, TruncatedError, UnsupportedVersionError
+from hific.limits import LIMITS, Limits
 from hific.magic import MAGIC, check_magic
 
 VERSION = 1
@@ -27,62 +24,9 @@ VERSION = 1
 _FIXED = struct.Struct("<4sBB4sB")  # Magic, version, flags, model id, quality.
 _TRAILER = struct.Struct("<II")  # Latents CRC32, file CRC32.
 _HEADER_CRC = struct.Struct("<H")
-_SIDE_VARINT_BYTES = 3
-_PAYLOAD_VARINT_BYTES = 5
+_NUMBERS = {"width": 3, "height": 3, "payload length": 5}  # Bytes at most.
 _NO_FLAGS = 0
 _NO_QUALITY = 0
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What a file may ask for. They hold before memory is spent on its picture.
-
-    Attributes:
-        side: Pixels of width and of height. The format has no more than 65,535.
-        pixels: Width times height.
-        payload_bytes_per_pixel: The most a payload may have for each pixel of its
-            picture, both sides rounded up to multiples of `padding`, as a codec pads
-            them: 8 bytes are far above what any picture needs.
-        padding: See above.
-        file_bytes: The whole file.
-    """
-
-    side: int = 65_535
-    pixels: int = 2**28
-    payload_bytes_per_pixel: int = 8
-    padding: int = 256
-    file_bytes: int = 64 * 2**20
-
-    def check(self, width: int, height: int, payload_bytes: int) -> None:
-        """Raises LimitExceededError, naming the limit, if the picture is too large."""
-        if max(width, height) > self.side:
-            raise LimitExceededError(
-                f"The picture is {width} x {height}; a side may have at most "
-                f"{self.side:,} pixels."
-            )
-        if width * height > self.pixels:
-            raise LimitExceededError(
-                f"The picture has {width} x {height} = {width * height:,} pixels, "
-                f"more than the {self.pixels:,} allowed."
-            )
-        padded = [-(-side // self.padding) * self.padding for side in (width, height)]
-        bound = self.payload_bytes_per_pixel * padded[0] * padded[1]
-        if payload_bytes > bound:
-            raise LimitExceededError(
-                f"The payload is said to have {payload_bytes:,} bytes, but a picture "
-                f"of {width} x {height} may have at most {bound:,}."
-            )
-
-    def check_file(self, file_bytes: int) -> None:
-        """Raises LimitExceededError if the file is too large."""
-        if file_bytes > self.file_bytes:
-            raise LimitExceededError(
-                f"The file has {file_bytes:,} bytes, more than the "
-                f"{self.file_bytes:,} allowed."
-            )
-
-
-LIMITS = Limits()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +91,7 @@ def pack(packet: Packet) -> bytes:
     LIMITS.check(packet.width, packet.height, len(packet.payload))
     header = _FIXED.pack(MAGIC, VERSION, packet.flags, packet.model_id, _NO_QUALITY)
     for value in (packet.width, packet.height, len(packet.payload)):
-        header += _varint(value)
+        header += varints.write(value)
     header += _HEADER_CRC.pack(_crc16(header))
     covered = header + packet.payload + struct.pack("<I", packet.latents_crc)
     data = covered + struct.pack("<I", zlib.crc32(covered))
@@ -243,11 +187,14 @@ def _parse_header(data: bytes) -> _Header:
     if len(data) < _FIXED.size:
         raise _truncated_in_header(data)
     _, _, flags, model_id, quality = _FIXED.unpack_from(data)
-    width, end = _read_varint(data, _FIXED.size, _SIDE_VARINT_BYTES, "width")
-    height, end = _read_varint(data, end, _SIDE_VARINT_BYTES, "height")
-    payload_bytes, end = _read_varint(
-        data, end, _PAYLOAD_VARINT_BYTES, "payload length"
-    )
+    numbers, end = [], _FIXED.size
+    for name, max_bytes in _NUMBERS.items():
+        try:
+            number, end = varints.read(data, end, max_bytes, name)
+        except EOFError:
+            raise _truncated_in_header(data) from None
+        numbers.append(number)
+    width, height, payload_bytes = numbers
     if len(data) < end + _HEADER_CRC.size:
         raise _truncated_in_header(data)
     (stored,) = _HEADER_CRC.unpack_from(data, end)
@@ -298,34 +245,3 @@ def _truncated_in_header(data: bytes) -> TruncatedError:
 def _crc16(data: bytes) -> int:
     """CRC-16/CCITT-FALSE: polynomial 0x1021, start 0xFFFF, highest bit first."""
     return binascii.crc_hqx(data, 0xFFFF)
-
-
-def _varint(value: int) -> bytes:
-    """Seven bits a byte, lowest first; the highest bit says that more follow."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(0x80 | value & 0x7F)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _read_varint(data: bytes, start: int, max_bytes: int, name: str) -> tuple[int, int]:
-    """Returns (value, offset of what follows)."""
-    value = 0
-    for i in range(max_bytes):
-        if start + i >= len(data):
-            raise _truncated_in_header(data)
-        byte = data[start + i]
-        value |= (byte & 0x7F) << 7 * i
-        if byte < 0x80:
-            if byte == 0 and i > 0:
-                raise CorruptError(
-                    f"The {name} {value} takes {i + 1} bytes where fewer hold it; no "
-                    "encoder writes that. The file was damaged or made by hand."
-                )
-            return value, start + i + 1
-    raise CorruptError(
-        f"The {name} takes more than {max_bytes} bytes; no encoder writes that. The "
-        "file was damaged or made by hand."
-    )
