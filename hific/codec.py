@@ -81,6 +81,7 @@ class Codec:
     Attributes:
         stride: Pictures are padded to multiples of this, by reflection.
         model_id: The 4 bytes by which files name the model.
+        coder: Of the latents.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Codec:
         self.stride = stride
         self.model_id = model_id
         self._engine = choose(ENGINES, engine, "engine")(model, model.channels)
-        self._coder = EntropyCoder(coding_prior, tables, model.channels)
+        self.coder = EntropyCoder(coding_prior, tables, model.channels)
         self._least_bits = model.channels * tables.least_bits()
         self._rate = tf.function(
             lambda y: model.prior.rate(y),
@@ -130,9 +131,9 @@ class Codec:
         height, width, _ = image.shape
         bitstream.LIMITS.check(width, height, 0)
         with within_memory(height, width):
-            stream, coded = self._coder.encode(self.latents(image))
+            stream, coded = self.coder.encode(self.latents(image))
         packet = bitstream.Packet(self.model_id, width, height, stream, coded.crc())
-        ideal = self._coder.ideal_bits(coded)
+        ideal = self.coder.ideal_bits(coded)
         report = Report(ideal.z + ideal.y, ideal.z, coded.clipped)
         return bitstream.pack(packet), report
 
@@ -195,7 +196,7 @@ class Codec:
         columns = _round_up(packet.width, self.stride) // LATENT_STRIDE
         self._check_size(packet, rows * columns)
         with within_memory(packet.height, packet.width):
-            coded = self._coder.decode(packet.payload, rows, columns)
+            coded = self.coder.decode(packet.payload, rows, columns)
         if coded.crc() != packet.latents_crc:
             raise DecodeMismatchError(
                 "The file is intact, but this machine decodes other latents than were "

@@ -141,6 +141,26 @@ class EntropyCoder:
         coded = Coded(z_symbols, y_indexes, y_symbols, y_hat, int(clipped))
         return coded, bool(finite)
 
+    def predict(
+        self, z_symbols: tf.Tensor, y_symbols: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What a decoder predicts where it is given the symbols: no range coder.
+
+        Not traced, and for any number of pictures, so that it can be executed in other
+        ways than `decode` is.
+
+        Args:
+            z_symbols: [B, h/4, w/4, C_z] int32.
+            y_symbols: [slices, B, h, w, C / slices] int32.
+
+        Returns:
+            Of the first picture, [slices, h, w, C / slices] int32 scale indexes, and
+            y_hat [1, h, w, C] float32.
+        """
+        with tf.device(_CPU):
+            slices, y_hat, _ = self._walk(z_symbols, lambda i, mean, rows: y_symbols[i])
+            return slices[0], y_hat[:1]
+
     def ideal_bits(self, coded: Coded) -> IdealBits:
         """The cost of the symbols by the stored tables, without a coder's rounding."""
         z_rows = np.broadcast_to(self._z_rows(), coded.z_symbols.shape)

@@ -80,7 +80,7 @@ def forge(codec, packet):
     side = codec.stride
     rows, columns = (-(-n // side) * side // 16 for n in (packet.height, packet.width))
     try:
-        crc = codec._coder.decode(packet.payload, rows, columns).crc()
+        crc = codec.coder.decode(packet.payload, rows, columns).crc()
     except CodecError:
         crc = 0
     return bitstream.pack(dataclasses.replace(packet, latents_crc=crc))

@@ -19,7 +19,7 @@ def model(request):
 @pytest.fixture(scope="module")
 def coder(model):
     config, network = model
-    return build_codec(config, network, tables.build(network.prior.density))._coder
+    return build_codec(config, network, tables.build(network.prior.density)).coder
 
 
 def latents(coder, height=8, width=12, seed=0, scale=1.0):
