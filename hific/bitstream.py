@@ -1,4 +1,4 @@
-"""The `.egic` container: what surrounds one range-coder stream in a file.
+"""The `.egic` container: what surrounds range-coder streams in a file.
 
 The layout, byte by byte, is in docs/bitstream.md. Reading trusts nothing: the header
 has its own checksum and limits that hold before anything is allocated, there is exactly
@@ -13,19 +13,24 @@ import binascii
 import dataclasses
 import struct
 import zlib
+from collections.abc import Sequence
 
-from hific import varints
+from hific import tile_table, varints
 from hific.errors import CorruptError, TruncatedError, UnsupportedVersionError
 from hific.limits import LIMITS, Limits
 from hific.magic import MAGIC, check_magic
+from hific.tile_table import Stream
+from hific.tiles import GRID, Grid
 
 VERSION = 1
+TILED = 0x01  # Flag: the payload is a table of tiles and their streams.
 
 _FIXED = struct.Struct("<4sBB4sB")  # Magic, version, flags, model id, quality.
 _TRAILER = struct.Struct("<II")  # Latents CRC32, file CRC32.
 _HEADER_CRC = struct.Struct("<H")
 _NUMBERS = {"width": 3, "height": 3, "payload length": 5}  # Bytes at most.
 _NO_FLAGS = 0
+_FLAGS = (_NO_FLAGS, TILED)
 _NO_QUALITY = 0
 
 
@@ -37,10 +42,12 @@ class Packet:
         model_id: The first 4 bytes of the SHA-256 of the model bundle.
         width: Pixels, 1 to 65,535, before padding.
         height: The same.
-        payload: One range-coder stream; opaque here.
+        payload: One range-coder stream, opaque here; of a tiled picture what
+            `hific.tile_table.join` makes of several.
         latents_crc: CRC32 of scale indexes and symbols, as docs/bitstream.md defines
-            it: with it a decoder proves that it reproduces the encoder's latents.
-        flags: No flag is defined in version 1; always 0.
+            it: with it a decoder proves that it reproduces the encoder's latents. Of a
+            tiled picture that of the tiles' CRCs.
+        flags: 0, or TILED.
     """
 
     model_id: bytes
@@ -65,12 +72,16 @@ class Packet:
                 f"latents_crc must be an unsigned 32-bit number, got "
                 f"{self.latents_crc}."
             )
-        if self.flags != _NO_FLAGS:
-            raise ValueError(f"Version {VERSION} has no flags, got {self.flags:#04x}.")
+        if self.flags not in _FLAGS:
+            raise ValueError(
+                f"Version {VERSION} has no flags but {TILED:#04x}, got "
+                f"{self.flags:#04x}."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Header:
+    flags: int
     model_id: bytes
     width: int
     height: int
@@ -82,12 +93,56 @@ class _Header:
         return self.header_bytes + self.payload_bytes + _TRAILER.size
 
 
-def pack(packet: Packet) -> bytes:
+def packet_of(
+    model_id: bytes, width: int, height: int, streams: Sequence[Stream], grid=GRID
+) -> Packet:
+    """Returns the packet of a picture in the form that belongs to its size.
+
+    Args:
+        model_id, width, height: See `Packet`.
+        streams: One for each tile of the grid, row by row; one if it is not cut.
+        grid: See `unpack`.
+    """
+    if grid.cuts(height, width):
+        payload, crc = tile_table.join(streams), tile_table.latents_crc(streams)
+        return Packet(model_id, width, height, payload, crc, TILED)
+    return Packet(model_id, width, height, *streams[0])
+
+
+def streams_of(packet: Packet, grid: Grid = GRID) -> list[Stream]:
+    """Returns the stream of each tile, row by row; one if the packet is not tiled.
+
+    Raises:
+        CorruptError: The packet is tiled, and its payload is not what `pack` takes.
+    """
+    if packet.flags != TILED:
+        return [Stream(packet.payload, packet.latents_crc)]
+    count = grid.count(packet.height, packet.width)
+    streams = tile_table.split(packet.payload, count)
+    if tile_table.latents_crc(streams) != packet.latents_crc:
+        raise CorruptError(
+            "The fingerprint of the latents is not that of the tiles' fingerprints; no "
+            "encoder writes that."
+        )
+    return streams
+
+
+def stream_bytes(packet: Packet, grid: Grid = GRID) -> int:
+    """Returns the bytes that carry the picture, without tables and checksums."""
+    return sum(len(stream.data) for stream in streams_of(packet, grid))
+
+
+def pack(packet: Packet, grid: Grid = GRID) -> bytes:
     """Returns the file of a packet.
 
     Raises:
         LimitExceededError: No reader would accept the file.
+        ValueError: It is tiled, and the grid does not cut its size.
     """
+    if packet.flags == TILED and not grid.cuts(packet.height, packet.width):
+        raise ValueError(
+            f"A picture of {packet.width} x {packet.height} is not cut into tiles."
+        )
     LIMITS.check(packet.width, packet.height, len(packet.payload))
     header = _FIXED.pack(MAGIC, VERSION, packet.flags, packet.model_id, _NO_QUALITY)
     for value in (packet.width, packet.height, len(packet.payload)):
@@ -99,12 +154,13 @@ def pack(packet: Packet) -> bytes:
     return data
 
 
-def unpack(data: bytes, limits: Limits = LIMITS) -> Packet:
+def unpack(data: bytes, limits: Limits = LIMITS, grid: Grid = GRID) -> Packet:
     """Returns the packet of a file whose every byte has been checked.
 
     Args:
         data: The whole file.
         limits: Smaller ones protect smaller machines.
+        grid: Where tiled pictures are cut. Files have `GRID`; tests have others.
 
     Raises:
         NotThisFormatError: The magic number differs.
@@ -113,42 +169,52 @@ def unpack(data: bytes, limits: Limits = LIMITS) -> Packet:
         LimitExceededError: File, picture or payload are above `limits`.
         CorruptError: A checksum fails, or a field holds what no encoder writes.
     """
-    packet, _ = _parse(data, limits)
+    packet, _ = _parse(data, limits, grid)
     return packet
 
 
-def inspect(data: bytes, limits: Limits = LIMITS) -> dict[str, int | float | str]:
+def inspect(
+    data: bytes, limits: Limits = LIMITS, grid: Grid = GRID
+) -> dict[str, int | float | str]:
     """Returns what a file says of itself, and where its bytes go.
 
     `bytes_header`, `bytes_payload` and `bytes_checks` add up to `bytes`; `bpp` is that
-    sum in bits over the true pixels, before padding.
+    sum in bits over the true pixels, before padding. The table of a tiled file counts
+    with the checks.
 
     Raises:
         CodecError: As `unpack` does; a damaged file is not described.
     """
-    packet, header = _parse(data, limits)
+    packet, header = _parse(data, limits, grid)
+    payload = stream_bytes(packet, grid)
     return {
         "version": VERSION,
         "model_id": packet.model_id.hex(),
         "width": packet.width,
         "height": packet.height,
+        "tiles": len(streams_of(packet, grid)),
         "bytes": len(data),
         "bytes_header": header.header_bytes,
-        "bytes_payload": header.payload_bytes,
-        "bytes_checks": _TRAILER.size,
+        "bytes_payload": payload,
+        "bytes_checks": len(data) - header.header_bytes - payload,
         "bpp": 8 * len(data) / (packet.width * packet.height),
         "latents_crc": f"{packet.latents_crc:08x}",
         "file_crc": f"{zlib.crc32(data[:-4]):08x}",
     }
 
 
-def _parse(data: bytes, limits: Limits) -> tuple[Packet, _Header]:
+def _parse(data: bytes, limits: Limits, grid: Grid) -> tuple[Packet, _Header]:
     data = bytes(data)
     check_magic(data)
     _check_version(data)
     limits.check_file(len(data))
     header = _parse_header(data)
     limits.check(header.width, header.height, header.payload_bytes)
+    if header.flags == TILED and not grid.cuts(header.height, header.width):
+        raise CorruptError(
+            f"The file is said to be tiled, but a picture of {header.width} x "
+            f"{header.height} is too small for that; no encoder writes it."
+        )
     _check_length(data, header)
     latents_crc, stored = _TRAILER.unpack(data[-_TRAILER.size :])
     computed = zlib.crc32(memoryview(data)[:-4])
@@ -158,7 +224,15 @@ def _parse(data: bytes, limits: Limits) -> tuple[Packet, _Header]:
             "was damaged in storage or transfer. Its length is right; fetch it again."
         )
     payload = data[header.header_bytes : -_TRAILER.size]
-    packet = Packet(header.model_id, header.width, header.height, payload, latents_crc)
+    packet = Packet(
+        header.model_id,
+        header.width,
+        header.height,
+        payload,
+        latents_crc,
+        header.flags,
+    )
+    streams_of(packet, grid)  # Refuses tiles that no encoder writes.
     return packet, header
 
 
@@ -204,7 +278,7 @@ def _parse_header(data: bytes) -> _Header:
             f"The header's checksum is {stored:04x}, its bytes give {computed:04x}: "
             "the file was damaged in storage or transfer. Fetch it again."
         )
-    if flags != _NO_FLAGS:
+    if flags not in _FLAGS:
         raise UnsupportedVersionError(
             f"The file uses features with flags {flags:#04x} that version {VERSION} "
             "does not have. A newer release of this software may read it."
@@ -218,7 +292,9 @@ def _parse_header(data: bytes) -> _Header:
         raise CorruptError(
             f"The header says {width} x {height}; no encoder writes an empty picture."
         )
-    return _Header(model_id, width, height, payload_bytes, end + _HEADER_CRC.size)
+    return _Header(
+        flags, model_id, width, height, payload_bytes, end + _HEADER_CRC.size
+    )
 
 
 def _check_length(data: bytes, header: _Header) -> None:

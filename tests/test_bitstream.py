@@ -83,6 +83,7 @@ def test_inspect_accounts_for_every_byte():
         "model_id": b"abcd".hex(),
         "width": 768,
         "height": 512,
+        "tiles": 1,
         "bytes": 227,
         "bytes_header": 19,
         "bytes_payload": 200,
@@ -171,7 +172,7 @@ def test_limits_can_be_lowered():
         ({"model_id": b"abc"}, "model_id must be 4 bytes"),
         ({"width": 0}, "got 0 x 512"),
         ({"latents_crc": 2**32}, "unsigned 32-bit"),
-        ({"flags": 1}, "no flags"),
+        ({"flags": 2}, "no flags but 0x01"),
     ],
 )
 def test_a_packet_no_reader_accepts_cannot_be_made(changes, message):
