@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from hific import bitstream, networks
+from hific.border import border
 from hific.choices import choose
 from hific.coding import Coded, EntropyCoder
 from hific.config import HificConfig
@@ -19,7 +20,6 @@ from hific.errors import (
     UnknownModelError,
 )
 from hific.heads import DecoderHead, Head, Synthesis
-from hific.memory import within_memory
 from hific.rendering import Alpha, Rendering
 from hific.tables import Tables
 
@@ -130,12 +130,12 @@ class Codec:
         _check_image(image)
         height, width, _ = image.shape
         bitstream.LIMITS.check(width, height, 0)
-        with within_memory(height, width):
+        with border(height, width):
             stream, coded = self.coder.encode(self.latents(image))
-        packet = bitstream.Packet(self.model_id, width, height, stream, coded.crc())
-        ideal = self.coder.ideal_bits(coded)
-        report = Report(ideal.z + ideal.y, ideal.z, coded.clipped)
-        return bitstream.pack(packet), report
+            packet = bitstream.Packet(self.model_id, width, height, stream, coded.crc())
+            ideal = self.coder.ideal_bits(coded)
+            report = Report(ideal.z + ideal.y, ideal.z, coded.clipped)
+            return bitstream.pack(packet), report
 
     def decompress(self, data: bytes, alpha: Alpha = 1.0) -> np.ndarray:
         """Reads a compressed file back: [H, W, 3] uint8.
@@ -195,12 +195,13 @@ class Codec:
         rows = _round_up(packet.height, self.stride) // LATENT_STRIDE
         columns = _round_up(packet.width, self.stride) // LATENT_STRIDE
         self._check_size(packet, rows * columns)
-        with within_memory(packet.height, packet.width):
+        with border(packet.height, packet.width, CorruptError):
             coded = self.coder.decode(packet.payload, rows, columns)
-        if coded.crc() != packet.latents_crc:
+            crc = coded.crc()
+        if crc != packet.latents_crc:
             raise DecodeMismatchError(
                 "The file is intact, but this machine decodes other latents than were "
-                f"encoded: fingerprint {coded.crc():08x}, expected "
+                f"encoded: fingerprint {crc:08x}, expected "
                 f"{packet.latents_crc:08x}. No image is shown, for it would be wrong."
             )
         return packet, coded

@@ -1,29 +1,126 @@
-"""What a picture needs of a machine's memory, and what is said where it lacks it."""
+"""What a picture needs of a machine's memory, and what there is of it.
 
-import contextlib
+Needs only the standard library, so that a picture can be refused by its header before
+TensorFlow is loaded or anything of the picture's size is allocated.
+"""
+
+import pathlib
+import re
+import resource
 from collections.abc import Iterator
-
-import tensorflow as tf
 
 from hific.errors import LimitExceededError
 
-# Peak memory beside some 0.7 GB, measured with "egic"; smaller models need less.
+# Peak memory of a process that codes with "egic"; smaller models need less.
+BYTES_AT_START = 700_000_000
 BYTES_PER_PIXEL = 1600
 
+# Pillow keeps four bytes for a pixel; turned, converted and as an array it is there
+# four times at most.
+BYTES_PER_PIXEL_READ = 16
 
-@contextlib.contextmanager
-def within_memory(height: int, width: int) -> Iterator[None]:
-    """Turns what is raised for want of memory into LimitExceededError.
+# TensorFlow reserves more addresses than it ever uses memory; RLIMIT_AS counts both.
+_ADDRESSES_BESIDE_MEMORY = 1_500_000_000
+
+# Where a machine says what it has. Cgroups of version 2 and 1, each with the names of
+# what is allowed, what is used, and what of that is a cache to be dropped.
+_PROC, _CGROUPS = pathlib.Path("/proc"), pathlib.Path("/sys/fs/cgroup")
+_CONTROLLERS = {
+    "": ("", "memory.max", "memory.current", "inactive_file"),
+    "memory": (
+        "memory",
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "total_inactive_file",
+    ),
+}
+
+
+def needed(height: int, width: int) -> int:
+    """Bytes that coding a picture takes at its peak, all of the process counted.
 
     Args:
-        height, width: Of the picture that is coded, pixels.
+        height, width: Of the picture, pixels.
     """
-    try:
-        yield
-    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-        need = BYTES_PER_PIXEL * height * width / 1e9
+    return BYTES_AT_START + BYTES_PER_PIXEL * height * width
+
+
+def check(height: int, width: int, budget: int | None = None) -> None:
+    """Refuses a picture that is too large to be coded here.
+
+    Args:
+        height, width: Of the picture, pixels.
+        budget: Bytes for the process; None takes what is `available`.
+
+    Raises:
+        LimitExceededError: With what is needed, and what there is.
+    """
+    check_bytes(needed(height, width), f"coding {width} x {height} pixels", budget)
+
+
+def check_bytes(need: int, what: str, budget: int | None = None) -> None:
+    """Refuses what takes more memory than there is.
+
+    Args:
+        need: Bytes, all of the process counted.
+        what: They are needed for, to be read after a verb.
+        budget: See `check`.
+
+    Raises:
+        LimitExceededError: With what is needed, and what there is.
+    """
+    budget = available() if budget is None else budget
+    if need > budget:
         raise LimitExceededError(
-            f"The memory of this machine does not suffice for a picture of {width} x "
-            f"{height}: the largest model needs {need + 0.7:.1f} GB for it. Cut or "
-            "shrink the picture, or use a machine with more."
-        ) from error
+            f"{what[:1].upper()}{what[1:]} takes {need / 1e9:.1f} GB of memory, and "
+            f"{budget / 1e9:.1f} GB are to be had. Cut or shrink the picture, or use a "
+            "machine with more."
+        )
+
+
+def available() -> int:
+    """Bytes that this process may come to use: those it has, and what is free.
+
+    The least of what the machine, its control groups (containers, Slurm jobs) and
+    RLIMIT_AS leave.
+    """
+    return min(_offers())
+
+
+def _offers() -> Iterator[int]:
+    own = _resident()
+    free = re.search(r"MemAvailable:\s+(\d+) kB", _text(_PROC / "meminfo"))
+    yield own + 1024 * int(free[1]) if free else 2**63
+    for line in _text(_PROC / "self/cgroup").splitlines():
+        _, controller, path = line.split(":", 2)
+        if controller in _CONTROLLERS:
+            yield from (own + left for left in _left_in_groups(controller, path))
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if soft != resource.RLIM_INFINITY:
+        yield max(0, soft - _ADDRESSES_BESIDE_MEMORY)
+
+
+def _left_in_groups(controller: str, path: str) -> Iterator[int]:
+    """What the group of a process, and each one around it, leave of their limits."""
+    mount, allowed, used, cache = _CONTROLLERS[controller]
+    folder = _CGROUPS / mount / path.lstrip("/")
+    for group in (folder, *folder.parents):
+        limit = _text(group / allowed).strip()
+        if limit.isdigit():
+            taken = int(_text(group / used).strip() or 0)
+            droppable = re.search(rf"(?m)^{cache} (\d+)$", _text(group / "memory.stat"))
+            yield max(0, int(limit) - taken + int(droppable[1] if droppable else 0))
+        if group == _CGROUPS / mount:
+            return
+
+
+def _resident() -> int:
+    pages = _text(_PROC / "self/statm").split()
+    return int(pages[1]) * resource.getpagesize() if len(pages) > 1 else 0
+
+
+def _text(path: pathlib.Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

@@ -13,9 +13,9 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from hific.border import border
 from hific.engines import Ends, TensorFlowEngine
 from hific.errors import NonFiniteError, UnsupportedAlphaError
-from hific.memory import within_memory
 
 Alpha = float | np.ndarray  # For all pixels, or [H, W] for each.
 
@@ -47,7 +47,8 @@ class Rendering:
             NonFiniteError: The networks gave NaN or infinity.
             LimitExceededError: The memory of this machine does not suffice.
         """
-        return np.clip(np.rint(self.exact(alpha)), 0.0, 255.0).astype(np.uint8)
+        with border(self.height, self.width):
+            return np.clip(np.rint(self.exact(alpha)), 0.0, 255.0).astype(np.uint8)
 
     def exact(self, alpha: Alpha = 1.0) -> np.ndarray:
         """`image` before rounding and clipping, [H, W, 3] float32 around [0, 255]."""
@@ -78,7 +79,7 @@ class Rendering:
 
     @functools.cached_property
     def _features(self) -> tf.Tensor:
-        with within_memory(self.height, self.width):
+        with border(self.height, self.width):
             return self._ends.features(self._y_hat)
 
     @property
@@ -91,7 +92,7 @@ class Rendering:
         return self._engine.ends
 
     def _shown(self, network, tensor: tf.Tensor) -> np.ndarray:
-        with within_memory(self.height, self.width):
+        with border(self.height, self.width):
             image = network(tensor).numpy()[0, : self.height, : self.width]
         if not np.isfinite(image).all():
             raise NonFiniteError("The decoded image holds NaN or infinite values.")
