@@ -31,10 +31,17 @@ class UsageError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """Files to make from one; usually one."""
+    """Files to make from one; usually one.
+
+    Attributes:
+        source: What is read.
+        targets: What is written.
+        replace: Whether targets that exist may be written over.
+    """
 
     source: pathlib.Path
     targets: tuple[pathlib.Path, ...]
+    replace: bool = False
 
     @property
     def target(self) -> pathlib.Path:
@@ -45,10 +52,33 @@ class Job:
         return str(self.source)
 
 
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """What a job came to.
+
+    Attributes:
+        width, height: Of the picture.
+        bytes: Of the compressed file.
+        source_bytes, source_time: Size of what was read, and nanoseconds of its last
+            change, as they were before it was read.
+        seconds: Of coding, without reading and writing files.
+        remark: What else is to be said of it.
+    """
+
+    width: int
+    height: int
+    bytes: int
+    source_bytes: int
+    source_time: int
+    seconds: float
+    remark: str = ""
+
+
 def plan(
     sources: Sequence[pathlib.Path],
     out_dir: pathlib.Path | None,
     *suffixes: str,
+    replace: bool = False,
     extra: Sequence[pathlib.Path] = (),
     also_read: Sequence[pathlib.Path] = (),
 ) -> list[Job]:
@@ -58,6 +88,7 @@ def plan(
         sources: Input files.
         out_dir: Folder of the outputs; None puts each beside its input.
         *suffixes: Of the outputs of each input, with their dots.
+        replace: Whether outputs that exist may be written over.
         extra: Further outputs of each input, where they are named.
         also_read: Further inputs, of which nothing is made.
 
@@ -80,7 +111,7 @@ def plan(
         targets = (*(folder / f"{source.stem}{suffix}" for suffix in suffixes), *extra)
         for target in targets:
             _claim(target, source, inputs, writer_of)
-        jobs.append(Job(source, targets))
+        jobs.append(Job(source, targets, replace))
     return jobs
 
 
@@ -99,16 +130,16 @@ def _claim(target, source, inputs, writer_of) -> None:
     writer_of[place] = source
 
 
-def check(job: Job, force: bool) -> None:
+def check(job: Job) -> None:
     """Finds what would stop a job, before a model is loaded for it.
 
     Raises:
-        FileExistsError: The output is there and `force` is not set.
+        FileExistsError: The output is there and may not be replaced.
         OSError: The input is absent, a folder, or not readable.
     """
     check_readable(job.source)
     for target in job.targets:
-        if not force and target.exists():
+        if not job.replace and target.exists():
             raise FileExistsError(
                 errno.EEXIST, "exists; --force replaces it", str(target)
             )

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from egic import commands, decompression, flags
+from egic import commands, compression, decompression, flags
 
 _MODEL_HELP = (
     "model bundle, as `egic export` writes it; a file can only be decoded with the "
@@ -28,7 +28,7 @@ def add_compress(verbs) -> None:
     parser = flags.add(
         verbs,
         "compress",
-        commands.compress,
+        compression.compress,
         "pictures to .egic files",
         "Compresses PNG, JPEG, WebP, TIFF and BMP pictures; photo.png becomes "
         "photo.egic. EXIF orientation is applied, ICC profiles are converted to sRGB, "

@@ -1,6 +1,6 @@
 """What each `egic` command does, once its command line is understood.
 
-`egic.decompression` has the one that is missing here.
+`egic.compression` and `egic.decompression` have the two that are missing here.
 
 Each function takes the parsed arguments and returns the exit code. TensorFlow is loaded
 when the first file is known to be worth it; `info` and `verify` never need it.
@@ -12,47 +12,13 @@ import functools
 import json
 import os
 import pathlib
-import time
 
 import egic
 from egic import batch
 from hific import bitstream
 from hific.errors import CodecError
-from hific.files import write_atomically
 
 MODEL_VARIABLE = "EGIC_MODEL"
-
-
-def compress(args: argparse.Namespace) -> int:
-    """Pictures -> .egic files."""
-    from hific import images
-
-    codec = codec_loader(args.model)
-    jobs = batch.plan(args.files, args.out_dir, ".egic")
-
-    def work(job: batch.Job) -> str:
-        batch.check(job, args.force)
-        image = images.read_image(
-            job.source,
-            flatten_alpha=args.flatten_alpha,
-            allow_16bit=args.allow_16bit,
-            allow_cmyk=args.allow_cmyk,
-        )
-        model = codec()
-        start = time.perf_counter()
-        data = model.compress(image)
-        seconds = time.perf_counter() - start
-        batch.check(job, args.force)  # It may have appeared in the meantime.
-        write_atomically(job.target, data)
-        height, width, _ = image.shape
-        source_bytes = job.source.stat().st_size
-        return (
-            f"{job.source} -> {job.target}: {size(len(data), width, height)}, "
-            f"{source_bytes / len(data):.1f}:1 to the source, "
-            f"{3 * width * height / len(data):.1f}:1 to raw, {seconds:.2f} s"
-        )
-
-    return batch.run(jobs, work, "compressing")
 
 
 def info(args: argparse.Namespace) -> int:

@@ -2,10 +2,37 @@
 
 import argparse
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from egic import batch, commands
 from hific import bitstream
 from hific.errors import UnsupportedAlphaError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Decoder(Protocol):
+    """What `hific.codec.Codec` is here."""
+
+    def decode(self, data: bytes) -> "Rendering": ...
+
+
+class Rendering(Protocol):
+    """What `hific.rendering.Rendering` is here."""
+
+    @property
+    def height(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+    def image(self, alpha: "float | np.ndarray") -> "np.ndarray": ...
+
+
+# A decoded file -> its pictures, one for each target, and a remark on them.
+Shower = Callable[[Rendering], tuple[list["np.ndarray"], str]]
 
 
 def decompress(args: argparse.Namespace) -> int:
@@ -16,36 +43,69 @@ def decompress(args: argparse.Namespace) -> int:
         args.files,
         args.out_dir,
         *_suffixes(args),
+        replace=args.force,
         extra=[] if args.invented is None else [args.invented],
         also_read=[] if args.alpha_map is None else [args.alpha_map],
     )
     show = _shower(args)
 
     def work(job: batch.Job) -> str:
-        from hific.images import write_png
-
-        batch.check(job, args.force)
-        data = batch.read_compressed(job.source)
-        bitstream.unpack(data)  # A damaged file is refused before a model is loaded.
-        model = codec()
-        start = time.perf_counter()
-        rendering = model.decode(data)
+        batch.check(job)
         try:
-            pictures, remark = show(rendering)
+            return line(job, decompress_one(job, show, codec))
         except UnsupportedAlphaError as error:  # It would fail every file alike.
             raise batch.UsageError(str(error)) from error
-        seconds = time.perf_counter() - start
-        batch.check(job, args.force)  # They may have appeared in the meantime.
-        for target, picture in zip(job.targets, pictures, strict=True):
-            write_png(target, picture)
-        height, width = rendering.height, rendering.width
-        return (
-            f"{job.source} -> {_names(job)}: {width}x{height}, "
-            f"{commands.size(len(data), width, height)}, "
-            f"{3 * width * height / len(data):.1f}:1 to raw, {seconds:.2f} s{remark}"
-        )
 
     return batch.run(jobs, work, "decompressing")
+
+
+def decompress_one(
+    job: batch.Job, show: Shower, codec: Callable[[], Decoder]
+) -> batch.Made:
+    """Decompresses one file to its pictures.
+
+    Args:
+        job: Source and targets.
+        show: Makes the pictures of the targets.
+        codec: Returns the codec; called once the file is known to be intact.
+
+    Raises:
+        UnsupportedAlphaError: The model does not have the alpha that is asked for.
+        CodecError, OSError, MemoryError: It cannot be done; what is not yet written
+            stays unwritten.
+    """
+    from hific.images import write_png
+
+    source = job.source.stat()
+    data = batch.read_compressed(job.source)
+    bitstream.unpack(data)  # A damaged file is refused before a model is loaded.
+    model = codec()
+    start = time.perf_counter()
+    rendering = model.decode(data)
+    pictures, remark = show(rendering)
+    seconds = time.perf_counter() - start
+    batch.check(job)  # The targets may have appeared in the meantime.
+    for target, picture in zip(job.targets, pictures, strict=True):
+        write_png(target, picture)
+    return batch.Made(
+        rendering.width,
+        rendering.height,
+        len(data),
+        source.st_size,
+        source.st_mtime_ns,
+        seconds,
+        remark,
+    )
+
+
+def line(job: batch.Job, made: batch.Made) -> str:
+    """What is told of a file that was decompressed."""
+    return (
+        f"{job.source} -> {_names(job)}: {made.width}x{made.height}, "
+        f"{commands.size(made.bytes, made.width, made.height)}, "
+        f"{3 * made.width * made.height / made.bytes:.1f}:1 to raw, "
+        f"{made.seconds:.2f} s{made.remark}"
+    )
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -68,7 +128,7 @@ def _suffixes(args: argparse.Namespace) -> list[str]:
     return [f".alpha-{alpha:g}.png" for alpha in args.alpha]
 
 
-def _shower(args: argparse.Namespace):
+def _shower(args: argparse.Namespace) -> Shower:
     """Returns a function from a decoded file to its pictures and a remark on them."""
     from egic import alpha_maps, invented
     from hific.evaluation.pictures import side_by_side
@@ -78,7 +138,7 @@ def _shower(args: argparse.Namespace):
         batch.check_readable(args.alpha_map)
         mask = alpha_maps.read(args.alpha_map)
 
-    def show(rendering):
+    def show(rendering: Rendering) -> "tuple[list[np.ndarray], str]":
         if mask is None:
             pictures = [rendering.image(alpha) for alpha in args.alpha]
         else:

@@ -18,7 +18,6 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
 import egic.config
 from egic import batch, codec
@@ -88,8 +87,7 @@ class InterpolatingCodec:
         if packet.model_id in self._ids:
             readdressed = dataclasses.replace(packet, model_id=self._codec.model_id)
             data = bitstream.pack(readdressed)
-        packet, coded = self._codec.decode_latents(data)
-        y_hat = tf.constant(coded.y_hat)
+        packet, y_hat = self._codec.decode_y_hat(data)
         shown = self._renderer(y_hat, packet.height, packet.width)
         return [shown.image(alpha) for alpha in alphas]
 
@@ -128,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Renders files at several alphas and returns the exit code of docs/commands.md."""
     args = _parser().parse_args(argv)
     try:
-        jobs = _plan(args.files, args.out_dir, args.mode, args.alphas)
+        jobs = _plan(args.files, args.out_dir, args.mode, args.alphas, args.force)
         between = load(args.first, args.second, args.mode)
         return batch.run(jobs, lambda job: _render(between, job, args), "interpolating")
     except batch.UsageError as error:
@@ -139,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return batch.exit_code_of(error)
 
 
-def _plan(sources, out_dir, mode, alphas) -> list[batch.Job]:
+def _plan(sources, out_dir, mode, alphas, replace) -> list[batch.Job]:
     """A picture for each file and alpha; unlike `batch.plan`, of pictures as well."""
     jobs = [
         batch.Job(
@@ -148,6 +146,7 @@ def _plan(sources, out_dir, mode, alphas) -> list[batch.Job]:
                 (out_dir or source.parent) / f"{source.stem}.{mode}-{alpha:g}.png"
                 for alpha in alphas
             ),
+            replace,
         )
         for source in sources
     ]
@@ -162,7 +161,7 @@ def _plan(sources, out_dir, mode, alphas) -> list[batch.Job]:
 
 
 def _render(between: InterpolatingCodec, job: batch.Job, args) -> str:
-    batch.check(job, args.force)
+    batch.check(job)
     if job.source.suffix == ".egic":
         data = batch.read_compressed(job.source)
     else:

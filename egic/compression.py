@@ -1,0 +1,86 @@
+"""`egic compress`: pictures to .egic files."""
+
+import argparse
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from egic import batch, commands
+from hific.files import write_atomically
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Compressor(Protocol):
+    """What `hific.codec.Codec` is here."""
+
+    def compress(self, image: "np.ndarray") -> bytes: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """What may be lost when a picture is read; see `hific.images.read_image`."""
+
+    flatten_alpha: str | None = None
+    allow_16bit: bool = False
+    allow_cmyk: bool = False
+
+
+def compress(args: argparse.Namespace) -> int:
+    """Pictures -> .egic files."""
+    codec = commands.codec_loader(args.model)
+    reading = reading_of(args)
+    jobs = batch.plan(args.files, args.out_dir, ".egic", replace=args.force)
+
+    def work(job: batch.Job) -> str:
+        batch.check(job)
+        return line(job, compress_one(job, reading, codec))
+
+    return batch.run(jobs, work, "compressing")
+
+
+def reading_of(args: argparse.Namespace) -> Reading:
+    """What the flags say of reading."""
+    return Reading(args.flatten_alpha, args.allow_16bit, args.allow_cmyk)
+
+
+def compress_one(
+    job: batch.Job, reading: Reading, codec: Callable[[], Compressor]
+) -> batch.Made:
+    """Compresses one picture to its file.
+
+    Args:
+        job: Source and target.
+        reading: How the picture is read.
+        codec: Returns the codec; called once the picture is known to be one.
+
+    Raises:
+        CodecError, OSError, MemoryError: It cannot be done; nothing is written.
+    """
+    from hific import images
+
+    source = job.source.stat()  # Before it is read: what changes later is noticed.
+    image = images.read_image(job.source, **dataclasses.asdict(reading))
+    model = codec()
+    start = time.perf_counter()
+    data = model.compress(image)
+    seconds = time.perf_counter() - start
+    batch.check(job)  # The target may have appeared in the meantime.
+    write_atomically(job.target, data)
+    height, width, _ = image.shape
+    return batch.Made(
+        width, height, len(data), source.st_size, source.st_mtime_ns, seconds
+    )
+
+
+def line(job: batch.Job, made: batch.Made) -> str:
+    """What is told of a picture that was compressed."""
+    return (
+        f"{job.source} -> {job.target}: "
+        f"{commands.size(made.bytes, made.width, made.height)}, "
+        f"{made.source_bytes / made.bytes:.1f}:1 to the source, "
+        f"{3 * made.width * made.height / made.bytes:.1f}:1 to raw, "
+        f"{made.seconds:.2f} s"
+    )
