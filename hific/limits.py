@@ -5,6 +5,7 @@ Needs only the standard library, so that a file can be refused where no TensorFl
 
 import dataclasses
 
+from hific import memory
 from hific.errors import LimitExceededError
 
 
@@ -20,6 +21,8 @@ class Limits:
             them: 8 bytes are far above what any picture needs.
         padding: See above.
         file_bytes: The whole file.
+        memory_bytes: Of the process that codes, at its peak; None for what the machine,
+            its control groups and RLIMIT_AS have, see `hific.memory.available`.
     """
 
     side: int = 65_535
@@ -27,6 +30,7 @@ class Limits:
     payload_bytes_per_pixel: int = 8
     padding: int = 256
     file_bytes: int = 64 * 2**20
+    memory_bytes: int | None = None
 
     def check(self, width: int, height: int, payload_bytes: int) -> None:
         """Raises LimitExceededError, naming the limit, if the picture is too large."""
@@ -47,6 +51,13 @@ class Limits:
                 f"The payload is said to have {payload_bytes:,} bytes, but a picture "
                 f"of {width} x {height} may have at most {bound:,}."
             )
+
+    def check_memory(self, width: int, height: int) -> None:
+        """Raises LimitExceededError if coding the picture takes too much memory.
+
+        Not part of `check`: a file may be looked at where it cannot be decoded.
+        """
+        memory.check(height, width, self.memory_bytes)
 
     def check_file(self, file_bytes: int) -> None:
         """Raises LimitExceededError if the file is too large."""

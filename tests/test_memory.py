@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hific import memory
+from hific import limits, memory
 from hific.errors import LimitExceededError
 
 GIB = 2**30
@@ -106,3 +106,10 @@ def test_without_a_budget_it_is_what_the_machine_has(machine):
     machine(**{"proc/meminfo": f"MemAvailable: {GIB // 1024} kB\n"})
     with pytest.raises(LimitExceededError, match=r"1\.1 GB are to be had"):
         memory.check(1000, 2000)
+
+
+def test_the_limits_of_a_file_hold_its_budget(machine):
+    machine()
+    limits.Limits().check_memory(2000, 1000)
+    with pytest.raises(LimitExceededError, match=r"1\.0 GB are to be had"):
+        limits.Limits(memory_bytes=10**9).check_memory(2000, 1000)
