@@ -176,7 +176,9 @@ def _measure(store: Store) -> tuple[int, list[str]]:
     store.write_plan(Plan(names, subjects, features, _settings(wanted)))
     failures = {}
     outcomes = workers.run(
-        functools.partial(measured.work, wanted, named), tasks, _PROCESSES.value
+        functools.partial(measured.work, wanted, named),
+        tasks,
+        max(1, min(_PROCESSES.value, len(tasks))),
     )
     with contextlib.closing(outcomes):
         for done, outcome in enumerate(outcomes, 1):

@@ -1,8 +1,8 @@
 """Tasks in several processes, of which each may die without taking the others along.
 
-A task is a number, and what is done with it is made anew in each process, so that
-models are loaded once a process and nothing large travels. Processes are spawned:
-TensorFlow does not survive a fork.
+What is done with a task is made anew in each process, so that models are loaded once a
+process and nothing large travels. Processes are spawned: TensorFlow does not survive a
+fork.
 """
 
 import collections
@@ -14,13 +14,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 from multiprocessing import connection
 from typing import Any
 
 from hific.errors import CodecError, UnsupportedAlphaError
 
-Work = Callable[[int], Any]
+Work = Callable[[Any], Any]
 
 # What a task may raise; it is passed on. Anything else ends its process, with a
 # traceback.
@@ -28,6 +28,11 @@ PASSED_ON = (CodecError, OSError, MemoryError, UnsupportedAlphaError)
 
 _ATTEMPTS = 2
 _SECONDS_TO_STOP = 3
+
+# Sent to all processes of a terminal or a job at once. The first process decides what
+# they mean, and stops the others by a signal that nobody else sends.
+_FOR_THE_FIRST = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_STOP = signal.SIGUSR2
 
 
 class WorkerDiedError(Exception):
@@ -38,13 +43,17 @@ class WorkerDiedError(Exception):
 class Outcome:
     """What became of a task: its value, or the error it raised."""
 
-    task: int
+    task: Any
     value: Any = None
     error: BaseException | None = None
 
 
 def run(
-    make: Callable[[], Work], tasks: Sequence[int], processes: int = 1
+    make: Callable[[], Work],
+    tasks: Iterable[Hashable],
+    processes: int = 1,
+    apart: bool = False,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Generator[Outcome, None, None]:
     """Works on tasks, and yields each when it is over, in any order.
 
@@ -52,24 +61,56 @@ def run(
         make: Makes what works on a task. It is called once in each process, so it must
             be picklable where there are several: a function of a module, or a
             `functools.partial` of one.
-        tasks: Numbers; each is worked on once, or twice where its process dies.
-        processes: 1 works in this one, and then nothing guards against its death.
+        tasks: Small and picklable; taken one by one, when a process has nothing to do.
+            Each is worked on once, or twice where its process dies.
+        processes: How many. 1 works in this one, and then nothing guards against its
+            death.
+        apart: Works in a process of its own also where that is the only one.
+        stopping: Asked before each task; once it is true no other is begun, and those
+            have no outcome.
 
     Yields:
         An outcome for each task. Errors of other kinds than `PASSED_ON` are raised.
     """
-    if processes == 1 or len(tasks) < 2:
-        return _run_here(make, tasks)
-    return _run_apart(make, tasks, min(processes, len(tasks)))
+    if processes == 1 and not apart:
+        return _run_here(make, tasks, stopping)
+    return _run_apart(make, _Tasks(tasks, stopping), processes)
 
 
-def _run_here(make, tasks) -> Generator[Outcome, None, None]:
+def _run_here(make, tasks, stopping) -> Generator[Outcome, None, None]:
     work = make()
-    for task in tasks:
+    for task in _Tasks(tasks, stopping):
         try:
             yield Outcome(task, work(task))
         except PASSED_ON as error:
             yield Outcome(task, error=error)
+
+
+class _Tasks:
+    """What is yet to be begun; an iterator."""
+
+    def __init__(self, tasks: Iterable[Hashable], stopping: Callable[[], bool]):
+        self._tasks = iter(tasks)
+        self._stopping = stopping
+        self._again: list[Hashable] = []
+        self._deaths: collections.Counter[Hashable] = collections.Counter()
+
+    def __iter__(self) -> "_Tasks":
+        return self
+
+    def __next__(self) -> Hashable:
+        if self._stopping():
+            raise StopIteration
+        return self._again.pop() if self._again else next(self._tasks)
+
+    def after_death(self, task: Hashable, ended: str) -> Outcome | None:
+        """Puts the task of a dead process back, or gives it up."""
+        self._deaths[task] += 1
+        if self._deaths[task] < _ATTEMPTS:
+            self._again.append(task)
+            return None
+        error = WorkerDiedError(f"its process ended {ended}, twice")
+        return Outcome(task, error=error)
 
 
 class _Worker:
@@ -81,12 +122,18 @@ class _Worker:
         self.process = context.Process(
             target=_serve, args=(theirs, make, threads), daemon=True
         )
-        self.process.start()
+        # Until it has handlers of its own, what comes for all has to wait there.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_FIRST)
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()  # So that its death ends the pipe.
-        self.task: int | None = None
+        self.busy = False
+        self.task: Hashable = None
 
-    def give(self, task: int) -> None:
-        self.task = task
+    def give(self, task: Hashable) -> None:
+        self.busy, self.task = True, task
         # A process that is dead already is noticed when it is listened to.
         with contextlib.suppress(BrokenPipeError):
             self.pipe.send(task)
@@ -108,32 +155,48 @@ class _Worker:
         return f"with code {code}"
 
 
-def _run_apart(make, tasks, processes) -> Generator[Outcome, None, None]:
+def _run_apart(make, tasks: _Tasks, processes) -> Generator[Outcome, None, None]:
     threads = max(1, len(os.sched_getaffinity(0)) // processes)
-    waiting = collections.deque(tasks)
-    attempts: collections.Counter[int] = collections.Counter()
     workers: list[_Worker] = []
     try:
-        while waiting or any(worker.task is not None for worker in workers):
-            while waiting and len(workers) < processes:
-                workers.append(_Worker(make, threads))
-                workers[-1].give(waiting.popleft())
-            for worker in _ready(workers):
-                outcome = worker.answer()
-                task, worker.task = worker.task, None
-                if outcome is None:
-                    workers.remove(worker)
-                    outcome = _after_death(worker, task, attempts, waiting)
-                elif waiting:
-                    worker.give(waiting.popleft())
-                if outcome is not None:
-                    yield outcome
+        while True:
+            _give_out(tasks, workers, processes, lambda: _Worker(make, threads))
+            if not any(worker.busy for worker in workers):
+                return
+            outcomes = [_heard(worker, workers, tasks) for worker in _ready(workers)]
+            # Nobody waits for what is done with outcomes.
+            _give_out(tasks, workers, processes, lambda: _Worker(make, threads))
+            yield from filter(None, outcomes)
     finally:
         _stop(workers)
 
 
+def _give_out(tasks: _Tasks, workers: list[_Worker], processes: int, start) -> None:
+    """Gives a task to each process that has none, and starts processes for more."""
+    idle = [worker for worker in workers if not worker.busy]
+    for task in tasks if idle or len(workers) < processes else ():
+        if not idle:
+            idle.append(start())
+            workers.append(idle[-1])
+        idle.pop().give(task)
+        if not idle and len(workers) == processes:
+            return
+
+
+def _heard(worker: _Worker, workers: list[_Worker], tasks: _Tasks) -> Outcome | None:
+    """Returns what became of the task of a process that answered, or died."""
+    outcome = worker.answer()
+    worker.busy = False
+    if outcome is None:
+        workers.remove(worker)
+        ended = worker.how_it_ended()
+        _stop([worker])
+        outcome = tasks.after_death(worker.task, ended)
+    return outcome
+
+
 def _ready(workers: Sequence[_Worker]) -> list[_Worker]:
-    busy = [worker for worker in workers if worker.task is not None]
+    busy = [worker for worker in workers if worker.busy]
     ready = connection.wait([worker.pipe for worker in busy])
     return [worker for worker in busy if worker.pipe in ready]
 
@@ -141,7 +204,8 @@ def _ready(workers: Sequence[_Worker]) -> list[_Worker]:
 def _stop(workers: Sequence[_Worker]) -> None:
     """Asks processes to end, so that they end what they started, then makes them."""
     for worker in workers:
-        worker.process.terminate()
+        if worker.process.is_alive() and worker.process.pid is not None:
+            os.kill(worker.process.pid, _STOP)
     end = time.monotonic() + _SECONDS_TO_STOP
     for worker in workers:
         worker.process.join(max(0.0, end - time.monotonic()))
@@ -150,21 +214,12 @@ def _stop(workers: Sequence[_Worker]) -> None:
         worker.pipe.close()
 
 
-def _after_death(worker, task, attempts, waiting) -> Outcome | None:
-    """Puts the task of a dead process back, or gives it up."""
-    ended = worker.how_it_ended()
-    _stop([worker])
-    attempts[task] += 1
-    if attempts[task] < _ATTEMPTS:
-        waiting.append(task)
-        return None
-    return Outcome(task, error=WorkerDiedError(f"its process ended {ended}, twice"))
-
-
 def _serve(pipe, make, threads) -> None:
     """What a process does until its pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The first process stops this one,
-    signal.signal(signal.SIGTERM, _end)  # by this.
+    signal.signal(_STOP, _end)
+    for number in _FOR_THE_FIRST:  # Not SIG_IGN: programs it starts would inherit that.
+        signal.signal(number, _ignore)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FOR_THE_FIRST)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _limit_threads(threads)
     work = None
@@ -183,6 +238,10 @@ def _end(*_) -> None:
     sys.exit(1)
 
 
+def _ignore(*_) -> None:
+    pass
+
+
 def _end_with_parent() -> None:
     """Ends this process when the first one is gone, in whatever it is doing."""
     parent = multiprocessing.parent_process()
@@ -199,3 +258,6 @@ def _limit_threads(threads: int) -> None:
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
+        return
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, str(threads))

@@ -53,6 +53,21 @@ def sleeping(folder):
     return work
 
 
+def signalled():
+    """What a terminal or a scheduler sends to all processes at once reaches a task."""
+
+    def work(task):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            os.kill(os.getpid(), number)
+        return task
+
+    return work
+
+
+def processing():
+    return lambda task: (task, os.getpid())
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_every_task_is_worked_on_by_what_each_process_makes_once(tmp_path, processes):
     make = functools.partial(doubling, tmp_path)
@@ -101,6 +116,35 @@ def test_a_defect_ends_its_process_with_a_traceback(capfd):
 def test_what_cannot_be_made_fails_every_task():
     errors = [o.error for o in workers.run(unloadable, range(3), 2)]
     assert [str(error) for error in errors] == ["no model here"] * 3
+
+
+def test_what_is_sent_to_all_processes_ends_no_task():
+    outcomes = workers.run(signalled, range(3), 2)
+    assert sorted(o.value for o in outcomes) == [0, 1, 2]
+
+
+def test_one_process_may_be_another_one():
+    (outcome,) = workers.run(processing, ["only"], apart=True)
+    name, pid = outcome.value
+    assert name == "only" and pid != os.getpid()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_tasks_are_taken_when_somebody_is_free_and_not_after_stopping(processes):
+    taken, over = [], []
+
+    def tasks():
+        for task in range(100):
+            taken.append(task)
+            yield task
+
+    outcomes = workers.run(
+        processing, tasks(), processes, stopping=lambda: len(over) >= 3
+    )
+    for outcome in outcomes:
+        over.append(outcome.task)
+        assert len(taken) <= len(over) + processes
+    assert sorted(over) == taken and 3 <= len(over) <= 3 + processes
 
 
 def test_processes_end_when_nobody_listens_any_more(tmp_path):
