@@ -21,7 +21,8 @@ from hific.codec import CodecModel
 from hific.engines import TensorFlowEngine
 from hific.errors import ModelLoadError, UnsupportedAlphaError
 from hific.names import named_variables
-from hific.rendering import Alpha, Rendering, check_alpha
+from hific.rendering import Alpha, check_alpha
+from hific.tiled_rendering import show
 
 
 class Shown(Protocol):
@@ -31,8 +32,8 @@ class Shown(Protocol):
         """Returns [H, W, 3] uint8."""
 
 
-# (y_hat [1, h, w, C], height, width) -> the picture at any alpha.
-Renderer = Callable[[tf.Tensor, int, int], Shown]
+# (y_hat [1, h, w, C] float32, height, width) -> the picture at any alpha.
+Renderer = Callable[[np.ndarray, int, int], Shown]
 
 
 def check_shared(first: CodecModel, second: CodecModel) -> None:
@@ -136,7 +137,7 @@ def image_renderer(first: Loaded, second: Loaded) -> Renderer:
         _WholeHead(first.model.synthesis, channels),
     )
     engine = TensorFlowEngine(model, channels)
-    return lambda y_hat, height, width: Rendering(engine, y_hat, height, width)
+    return lambda y_hat, height, width: show(engine, y_hat, height, width)
 
 
 def weights_renderer(first: Loaded, second: Loaded) -> Renderer:
@@ -153,7 +154,7 @@ def weights_renderer(first: Loaded, second: Loaded) -> Renderer:
 
     @dataclasses.dataclass(frozen=True)
     class Reweighted:
-        y_hat: tf.Tensor
+        y_hat: np.ndarray
         height: int
         width: int
 
@@ -165,7 +166,7 @@ def weights_renderer(first: Loaded, second: Loaded) -> Renderer:
                     "needs --mode=image."
                 )
             blend_weights(model.synthesis, *ends, float(weight))
-            return Rendering(engine, self.y_hat, self.height, self.width).image()
+            return show(engine, self.y_hat, self.height, self.width).image()
 
     return Reweighted
 

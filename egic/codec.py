@@ -17,7 +17,8 @@ from egic.config import EgicConfig
 from egic.initialisers import Blank, Initialiser
 from egic.kernels import KERNELS, fastest
 from hific import bundle, checkpoints, tables
-from hific.codec import Codec, CodecModel, build_hific, build_hific_coding_prior
+from hific.building import build_hific, build_hific_coding_prior
+from hific.codec import Codec, CodecModel
 from hific.config import HificConfig
 from hific.entropy import FactorizedDensity, Prior
 from hific.errors import LimitExceededError, ModelLoadError

@@ -1,29 +1,29 @@
 """Image to bytes and back: the face every codec of this project shows."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from hific import bitstream, networks
+from hific import bitstream
 from hific.border import border
 from hific.choices import choose
 from hific.coding import Coded, EntropyCoder
-from hific.config import HificConfig
 from hific.engines import ENGINES
-from hific.entropy import FactorizedDensity, Prior
+from hific.entropy import Prior
 from hific.errors import (
-    CorruptError,
-    DecodeMismatchError,
     InvalidImageError,
     UnknownModelError,
 )
-from hific.heads import DecoderHead, Head, Synthesis
+from hific.heads import Head, Synthesis
+from hific.padding import window
 from hific.rendering import Alpha, Rendering
 from hific.tables import Tables
-
-LATENT_STRIDE = 16  # Pixels per position of y, each way.
+from hific.tile_decoding import LATENT_STRIDE, Part, decoded, joined, parts_of
+from hific.tile_table import Stream
+from hific.tiled_rendering import TiledRendering, show
+from hific.tiles import GRID, Grid, Progress, Tile, halves
 
 
 class CodecModel(tf.Module):
@@ -74,6 +74,14 @@ class Report:
     ideal_z_bits: float
     clipped: int
 
+    def plus(self, other: "Report") -> "Report":
+        """Of both together."""
+        return Report(
+            self.ideal_bits + other.ideal_bits,
+            self.ideal_z_bits + other.ideal_z_bits,
+            self.clipped + other.clipped,
+        )
+
 
 class Codec:
     """Compresses pictures with one trained model.
@@ -82,6 +90,7 @@ class Codec:
         stride: Pictures are padded to multiples of this, by reflection.
         model_id: The 4 bytes by which files name the model.
         coder: Of the latents.
+        grid: Where huge pictures are cut; see `hific.tiles`.
     """
 
     def __init__(
@@ -92,6 +101,7 @@ class Codec:
         model_id: bytes,
         stride: int = 64,
         engine: str = "tensorflow",
+        grid: Grid = GRID,
     ):
         """Creates the codec.
 
@@ -102,9 +112,11 @@ class Codec:
             model_id: Of the bundle that model and tables came from.
             stride: See above; 256 is what the released EGIC code pads to.
             engine: A key of `hific.engines.ENGINES`.
+            grid: Files have this one; tests cut small pictures with others.
         """
         self.stride = stride
         self.model_id = model_id
+        self.grid = grid
         self._engine = choose(ENGINES, engine, "engine")(model, model.channels)
         self.coder = EntropyCoder(coding_prior, tables, model.channels)
         self._least_bits = model.channels * tables.least_bits()
@@ -114,8 +126,13 @@ class Codec:
             autograph=False,
         )
 
-    def compress(self, image: np.ndarray) -> bytes:
+    def compress(self, image: np.ndarray, progress: Progress | None = None) -> bytes:
         """Compresses an image, [H, W, 3] uint8.
+
+        Args:
+            image: The picture.
+            progress: Called after each tile with how many are done, and how many there
+                are; one where the picture is not cut.
 
         Raises:
             InvalidImageError: It is of another shape or type.
@@ -123,21 +140,32 @@ class Codec:
                 machine's memory.
             NonFiniteError: The networks gave NaN or infinity.
         """
-        return self.compress_with_report(image)[0]
+        return self.compress_with_report(image, progress)[0]
 
-    def compress_with_report(self, image: np.ndarray) -> tuple[bytes, Report]:
+    def compress_with_report(
+        self, image: np.ndarray, progress: Progress | None = None
+    ) -> tuple[bytes, Report]:
         """`compress`, and what it cost and lost."""
         _check_image(image)
         height, width, _ = image.shape
         bitstream.LIMITS.check(width, height, 0)
-        with border(height, width):
-            stream, coded = self.coder.encode(self.latents(image))
-            packet = bitstream.Packet(self.model_id, width, height, stream, coded.crc())
-            ideal = self.coder.ideal_bits(coded)
-            report = Report(ideal.z + ideal.y, ideal.z, coded.clipped)
-            return bitstream.pack(packet), report
+        bitstream.LIMITS.check_memory(width, height)
+        tiles = self.grid.tiles(height, width, self.stride)
+        streams, report = [], Report(0.0, 0.0, 0)
+        for i, tile in enumerate(tiles):
+            with border(height, width):
+                stream, coded = self.coder.encode(self._tile_latents(image, tile))
+                ideal = self.coder.ideal_bits(coded)
+            streams.append(Stream(stream, coded.crc()))
+            report = report.plus(Report(ideal.z + ideal.y, ideal.z, coded.clipped))
+            if progress is not None:
+                progress(i + 1, len(tiles))
+        packet = bitstream.packet_of(self.model_id, width, height, streams, self.grid)
+        return bitstream.pack(packet, self.grid), report
 
-    def decompress(self, data: bytes, alpha: Alpha = 1.0) -> np.ndarray:
+    def decompress(
+        self, data: bytes, alpha: Alpha = 1.0, progress: Progress | None = None
+    ) -> np.ndarray:
         """Reads a compressed file back: [H, W, 3] uint8.
 
         Args:
@@ -145,6 +173,8 @@ class Codec:
             alpha: 1 for the model's own image. Others need an output-residual head,
                 which interpolates towards the most faithful image at 0. An array
                 [H, W] chooses for each pixel.
+            progress: As in `compress`; each tile counts twice, once its latents are
+                decoded and once it is drawn.
 
         Raises:
             CodecError: The file is damaged, or not of this model, or this machine does
@@ -153,138 +183,94 @@ class Codec:
                 the picture, or it is not 1 and the model has no output-residual head.
                 A ValueError.
         """
-        return self.decompress_all(data, [alpha])[0]
+        return self.decompress_all(data, [alpha], progress)[0]
 
-    def decompress_all(self, data: bytes, alphas: Sequence[Alpha]) -> list[np.ndarray]:
+    def decompress_all(
+        self, data: bytes, alphas: Sequence[Alpha], progress: Progress | None = None
+    ) -> list[np.ndarray]:
         """`decompress` at several alphas; decodes the bits and runs the networks once.
 
         Raises:
             CodecError, UnsupportedAlphaError: See `decompress`.
         """
-        rendering = self.decode(data)
-        return [rendering.image(alpha) for alpha in alphas]
+        first, second = halves(progress)
+        return self.decode(data, first).images(alphas, second)
 
-    def decode(self, data: bytes) -> Rendering:
+    def decode(
+        self, data: bytes, progress: Progress | None = None
+    ) -> Rendering | TiledRendering:
         """Reads a compressed file up to its latents, to be shown at any alpha.
 
         Raises:
             CodecError: See `decompress`.
         """
-        packet, coded = self.decode_latents(data)
-        return Rendering(
-            self._engine, tf.constant(coded.y_hat), packet.height, packet.width
-        )
+        packet, y_hat = self.decode_y_hat(data, progress)
+        return show(self._engine, y_hat, packet.height, packet.width, self.grid)
 
-    def latents(self, image: np.ndarray) -> tf.Tensor:
-        """y of an image [H, W, 3] uint8, before rounding: [1, h, w, C] float32."""
-        padded = pad(image, self.stride)
-        return self._engine.analysis(tf.constant(padded[np.newaxis], tf.float32))
-
-    def decode_latents(self, data: bytes) -> tuple[bitstream.Packet, Coded]:
-        """The checked container and latents of a compressed file.
+    def decode_y_hat(
+        self, data: bytes, progress: Progress | None = None
+    ) -> tuple[bitstream.Packet, np.ndarray]:
+        """The container of a compressed file, and what G sees: [1, h, w, C] float32.
 
         Raises:
             CodecError: See `decompress`.
         """
-        packet = bitstream.unpack(data)
+        packet, parts = self._opened(data)
+        with border(packet.height, packet.width):
+            latents = decoded(self.coder, packet, parts, progress)
+            return packet, joined(parts, latents)
+
+    def decode_latents(self, data: bytes) -> tuple[bitstream.Packet, list[Coded]]:
+        """The checked container and latents of a compressed file.
+
+        Returns:
+            The packet, and the latents of each tile, row by row; of one where the
+            packet is not tiled.
+
+        Raises:
+            CodecError: See `decompress`.
+        """
+        packet, parts = self._opened(data)
+        return packet, list(decoded(self.coder, packet, parts))
+
+    def latents(self, image: np.ndarray) -> tf.Tensor:
+        """y of an image [H, W, 3] uint8, before rounding: [1, h, w, C] float32."""
+        tiles = self.grid.tiles(*image.shape[:2], self.stride)
+        rows: dict[int, list[tf.Tensor]] = {}
+        for tile in tiles:
+            y = self._tile_latents(image, tile)
+            rows.setdefault(tile.core.top, []).append(y)
+        return tf.concat([tf.concat(row, 2) for row in rows.values()], 1)
+
+    def _tile_latents(self, image: np.ndarray, tile: Tile) -> tf.Tensor:
+        """y of a tile's core, [1, h, w, C] float32."""
+        pixels = window(image, tile.window)
+        y = self._engine.analysis(tf.constant(pixels[np.newaxis], tf.float32))
+        rows, columns = tile.core.inside(tile.window).over(LATENT_STRIDE).slices
+        return y[:, rows, columns]
+
+    def _opened(self, data: bytes) -> tuple[bitstream.Packet, list[Part]]:
+        """A file of this model, and what there is to be decoded in it."""
+        packet = bitstream.unpack(data, grid=self.grid)
         if packet.model_id != self.model_id:
             raise UnknownModelError(
                 f"The file was made with model {packet.model_id.hex()}, this is model "
                 f"{self.model_id.hex()}."
             )
-        rows = _round_up(packet.height, self.stride) // LATENT_STRIDE
-        columns = _round_up(packet.width, self.stride) // LATENT_STRIDE
-        self._check_size(packet, rows * columns)
-        with border(packet.height, packet.width, CorruptError):
-            coded = self.coder.decode(packet.payload, rows, columns)
-            crc = coded.crc()
-        if crc != packet.latents_crc:
-            raise DecodeMismatchError(
-                "The file is intact, but this machine decodes other latents than were "
-                f"encoded: fingerprint {crc:08x}, expected "
-                f"{packet.latents_crc:08x}. No image is shown, for it would be wrong."
-            )
-        return packet, coded
-
-    def _check_size(self, packet: bitstream.Packet, positions: int) -> None:
-        """Refuses a payload too short for its picture before memory is spent on it.
-
-        A range decoder reads zeros beyond the end, for ever; so a file of 40 bytes
-        could ask for the largest picture. The cheapest symbols cost little, but not
-        nothing; half of that leaves room for the coder's rounding.
-        """
-        bits = 8 * len(packet.payload) + 64
-        if positions * self._least_bits / 2 > bits:
-            raise CorruptError(
-                f"A payload of {len(packet.payload):,} bytes cannot hold a picture of "
-                f"{packet.width} x {packet.height}; no encoder writes that."
-            )
+        parts = parts_of(packet, self.grid, self.stride, self._least_bits)
+        bitstream.LIMITS.check_memory(packet.width, packet.height)
+        return packet, parts
 
     def estimate(self, image: np.ndarray) -> float:
         """Bits of an image by the model's likelihoods of rounded latents, in float32.
 
         What training reports as hard bits; a file adds its header and checks.
         """
-        rate = self._rate(self.latents(image))
-        return float(rate.hard_y_bits[0] + rate.hard_z_bits[0])
-
-
-def pad(image: np.ndarray, multiple: int) -> np.ndarray:
-    """Reflects an image [H, W, 3] below and to the right up to multiples of a number.
-
-    A side shorter than its padding is reflected again and again; one pixel is repeated.
-    """
-    height, width, _ = image.shape
-    bottom = _round_up(height, multiple) - height
-    right = _round_up(width, multiple) - width
-    return np.pad(image, ((0, bottom), (0, right), (0, 0)), mode="reflect")
-
-
-# `HificConfig.quantisation_z` -> whether h_s sees noisy z while training.
-NOISY_HYPER: Mapping[str, bool] = {"noise": True, "ste": False}
-
-
-def build_hific(config: HificConfig, precision: str = "float32") -> CodecModel:
-    """HiFiC's networks with fresh weights.
-
-    Args:
-        config: See `hific.config`.
-        precision: Of the computation in E and G, "float32" or "bfloat16".
-
-    Raises:
-        ValueError: The config names a choice that there is not.
-    """
-    dtype = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision]
-    prior = Prior(
-        networks.build_hyper_analysis(config),
-        FactorizedDensity(config.hyperprior.filters, config.hyperprior.density_filters),
-        networks.build_hyper_synthesis(config),
-        single_slice,
-        noisy_hyper=choose(NOISY_HYPER, config.quantisation_z, "quantisation_z"),
-        likelihood_floor=1e-9,
-    )
-    encoder = networks.build_encoder(config, dtype)
-    decoder = networks.build_decoder(config, dtype)
-    head = None
-    if config.head.stages:
-        head = DecoderHead(config.decoder, config.head.stages, dtype=dtype)
-    return CodecModel(encoder, decoder, prior, config.latent_channels, head)
-
-
-def build_hific_coding_prior(config: HificConfig, model: CodecModel) -> Prior:
-    """The float64 twin of HiFiC's prior; its weights are yet to be copied."""
-    return Prior(
-        model.prior.hyper_analysis,
-        model.prior.density,
-        networks.build_hyper_synthesis(config, "float64"),
-        single_slice,
-    )
-
-
-def single_slice(hyper, code_slice) -> tf.Tensor:
-    """The slice walk of a prior without context: all channels are one slice."""
-    mean, index = hyper
-    return code_slice(0, mean, index)
+        bits = 0.0
+        for tile in self.grid.tiles(*image.shape[:2], self.stride):
+            rate = self._rate(self._tile_latents(image, tile))
+            bits += float(rate.hard_y_bits[0] + rate.hard_z_bits[0])
+        return bits
 
 
 def _check_image(image: np.ndarray) -> None:
@@ -294,7 +280,3 @@ def _check_image(image: np.ndarray) -> None:
         )
     if 0 in image.shape:
         raise InvalidImageError(f"The image is empty: {image.shape}.")
-
-
-def _round_up(size: int, multiple: int) -> int:
-    return -(-size // multiple) * multiple

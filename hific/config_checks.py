@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hific.building import NOISY_HYPER
 from hific.choices import choose
-from hific.codec import NOISY_HYPER
 from hific.conditioning import CONDITIONINGS
 from hific.layers import NORMALISATIONS
 from hific.losses import ADVERSARIAL_LOSSES

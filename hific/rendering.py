@@ -9,6 +9,7 @@ Source: Eq. 7 of EGIC (arXiv:2309.03244), with R = m - x_gan.
 """
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +17,7 @@ import tensorflow as tf
 from hific.border import border
 from hific.engines import Ends, TensorFlowEngine
 from hific.errors import NonFiniteError, UnsupportedAlphaError
+from hific.tiles import Progress
 
 Alpha = float | np.ndarray  # For all pixels, or [H, W] for each.
 
@@ -49,6 +51,23 @@ class Rendering:
         """
         with border(self.height, self.width):
             return np.clip(np.rint(self.exact(alpha)), 0.0, 255.0).astype(np.uint8)
+
+    def images(
+        self, alphas: Sequence[Alpha], progress: Progress | None = None
+    ) -> list[np.ndarray]:
+        """The picture at several alphas.
+
+        Args:
+            alphas: See `image`.
+            progress: Called with (tiles drawn, tiles in all); here 1 of 1 at the end.
+
+        Raises:
+            UnsupportedAlphaError, NonFiniteError, LimitExceededError: See `image`.
+        """
+        pictures = [self.image(alpha) for alpha in alphas]
+        if progress is not None:
+            progress(1, 1)
+        return pictures
 
     def exact(self, alpha: Alpha = 1.0) -> np.ndarray:
         """`image` before rounding and clipping, [H, W, 3] float32 around [0, 255]."""

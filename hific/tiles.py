@@ -64,6 +64,13 @@ class Tile(NamedTuple):
     window: Box
 
 
+def whole(height: int, width: int, stride: int) -> Tile:
+    """A picture that is not cut, padded to multiples of `stride`, as its one tile."""
+    bottom, right = (-(-side // stride) * stride for side in (height, width))
+    box = Box(0, 0, bottom, right)
+    return Tile(box, box)
+
+
 @dataclasses.dataclass(frozen=True)
 class Grid:
     """Where pictures are cut. Files know one grid, `GRID`; tests have smaller ones.
@@ -94,16 +101,19 @@ class Grid:
             height, width: Of the picture, pixels.
             stride: What both are padded to multiples of; tiles cover the padding too.
         """
-        bottom, right = (-(-side // stride) * stride for side in (height, width))
-        if not self.cuts(height, width):
-            return [Tile(*[Box(0, 0, bottom, right)] * 2)]
+        all_of_it = whole(height, width, stride)
+        if self.cuts(height, width):
+            return self.cut(all_of_it.core.bottom, all_of_it.core.right)
+        return [all_of_it]
+
+    def cut(self, bottom: int, right: int) -> list[Tile]:
+        """The tiles row by row of a picture, its padding included, of any size."""
         found = []
         for top in range(0, bottom, self.core):
             for left in range(0, right, self.core):
                 core = Box(top, left, top + self.core, left + self.core)
-                found.append(
-                    Tile(core.cut(bottom, right), self._window(core, bottom, right))
-                )
+                window = self._window(core, bottom, right)
+                found.append(Tile(core.cut(bottom, right), window))
         return found
 
     def _window(self, core: Box, bottom: int, right: int) -> Box:
@@ -116,3 +126,13 @@ class Grid:
 
 
 GRID = Grid()  # Of every file; another would be another format.
+
+
+def halves(progress: Progress | None) -> tuple[Progress | None, Progress | None]:
+    """Two that report as one, for work that passes over all tiles twice."""
+    if progress is None:
+        return None, None
+    return (
+        lambda done, total: progress(done, 2 * total),
+        lambda done, total: progress(total + done, 2 * total),
+    )

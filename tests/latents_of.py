@@ -31,7 +31,7 @@ def main(model: str, verb: str, *arguments: str) -> None:
         else:
             data = codec.compress(read_image(path))
             (out / f"{path.stem}.egic").write_bytes(data)
-        _, coded = codec.decode_latents(data)
+        _, (coded,) = codec.decode_latents(data)
         values = hashlib.sha256(coded.y_hat.tobytes()).hexdigest()
         print(json.dumps([path.stem, coded.crc(), values]))
 

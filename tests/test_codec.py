@@ -9,8 +9,7 @@ from egic import codec as builder
 from egic.charm import SliceWalk
 from egic.config import PRESETS
 from egic.initialisers import Blank
-from hific import bitstream, tables
-from hific import codec as codec_module
+from hific import bitstream, building, padding, tables
 from hific.errors import (
     DecodeMismatchError,
     InvalidImageError,
@@ -42,7 +41,7 @@ def picture(height, width, seed=0):
 @pytest.mark.parametrize("size", [(1, 1), (1, 70), (65, 3), (64, 128), (33, 31)])
 def test_any_size_comes_back_with_the_same_latents(codec, size):
     data, report = codec.compress_with_report(picture(*size))
-    packet, coded = codec.decode_latents(data)
+    packet, (coded,) = codec.decode_latents(data)
     assert (packet.height, packet.width) == size
     assert coded.crc() == packet.latents_crc
     image = codec.decompress(data)
@@ -53,7 +52,7 @@ def test_any_size_comes_back_with_the_same_latents(codec, size):
 def test_the_decoded_image_is_the_synthesis_of_the_coded_latents(bundle, codec):
     """The trainable graph in float32 and the loaded codec agree to a grey level."""
     image = picture(64, 64) // 4 + 64
-    _, coded = codec.decode_latents(codec.compress(image))
+    _, (coded,) = codec.decode_latents(codec.compress(image))
     expected = bundle[1].synthesis(coded.y_hat).numpy()[0]
     decoded = codec.decompress(codec.compress(image)).astype(float)
     assert np.abs(np.clip(expected, 0, 255) - decoded).max() <= 0.51
@@ -90,7 +89,7 @@ def test_alpha_needs_a_head_to_interpolate_with(codec):
 
 def test_padding_reflects_and_repeats():
     row = np.arange(3, dtype=np.uint8)[np.newaxis, :, np.newaxis].repeat(3, 2)
-    padded = codec_module.pad(row, 8)
+    padded = padding.pad(row, 8)
     assert padded.shape == (8, 8, 3)
     assert padded[7, :, 0].tolist() == [0, 1, 2, 1, 0, 1, 2, 1]
 
@@ -146,7 +145,7 @@ def test_a_slice_without_support_beyond_five_has_the_counted_parameters():
 
 def test_hifics_prior_has_the_published_parameters():
     """tfc 1.3 also trained three quantiles for each of 320 channels."""
-    prior = codec_module.build_hific(PRESETS["hific-lo"]).prior
+    prior = building.build_hific(PRESETS["hific-lo"]).prior
     density = sum(v.shape.num_elements() for v in prior.density.trainable_variables)
     assert density == 320 * 43
     assert 5_754_560 + 2 * 5_754_460 + density + 3 * 320 == 17_278_200

@@ -34,7 +34,7 @@ def data():
 
 
 def test_the_golden_file_decodes_to_the_same_latents_to_the_bit(codec, data):
-    packet, coded = codec.decode_latents(data)
+    packet, (coded,) = codec.decode_latents(data)
     assert (packet.width, packet.height) == (70, 50)
     assert packet.latents_crc == coded.crc() == LATENTS_CRC
     y_hat = coded.y_hat.astype("<f4").tobytes()

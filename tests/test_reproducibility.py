@@ -93,7 +93,7 @@ def test_two_hundred_sizes_come_back_with_the_same_latents(model):
         top, left = rng.integers(0, 512 - 300, 2)
         image = photograph[top : top + height, left : left + width]
         _, sent = codec.coder.encode(codec.latents(image))
-        packet, received = codec.decode_latents(codec.compress(image))
+        packet, (received,) = codec.decode_latents(codec.compress(image))
         assert (packet.height, packet.width) == (height, width)
         for name in ("z_symbols", "y_indexes", "y_symbols", "y_hat"):
             np.testing.assert_array_equal(getattr(sent, name), getattr(received, name))
