@@ -235,7 +235,8 @@ class Codec:
 
     def latents(self, image: np.ndarray) -> tf.Tensor:
         """y of an image [H, W, 3] uint8, before rounding: [1, h, w, C] float32."""
-        tiles = self.grid.tiles(*image.shape[:2], self.stride)
+        height, width, _ = image.shape
+        tiles = self.grid.tiles(height, width, self.stride)
         rows: dict[int, list[tf.Tensor]] = {}
         for tile in tiles:
             y = self._tile_latents(image, tile)
@@ -266,8 +267,9 @@ class Codec:
 
         What training reports as hard bits; a file adds its header and checks.
         """
+        height, width, _ = image.shape
         bits = 0.0
-        for tile in self.grid.tiles(*image.shape[:2], self.stride):
+        for tile in self.grid.tiles(height, width, self.stride):
             rate = self._rate(self._tile_latents(image, tile))
             bits += float(rate.hard_y_bits[0] + rate.hard_z_bits[0])
         return bits

@@ -10,10 +10,16 @@ import resource
 from collections.abc import Iterator
 
 from hific.errors import LimitExceededError
+from hific.tiles import GRID
 
 # Peak memory of a process that codes with "egic"; smaller models need less.
 BYTES_AT_START = 700_000_000
 BYTES_PER_PIXEL = 1600
+
+# The networks see a window of a huge picture at a time; beside it stand the picture
+# and its latents.
+_WINDOW_PIXELS = (GRID.core + 2 * GRID.margin) ** 2
+BYTES_PER_PIXEL_BESIDE = 16
 
 # Pillow keeps four bytes for a pixel; turned, converted and as an array it is there
 # four times at most.
@@ -42,7 +48,11 @@ def needed(height: int, width: int) -> int:
     Args:
         height, width: Of the picture, pixels.
     """
-    return BYTES_AT_START + BYTES_PER_PIXEL * height * width
+    pixels = height * width
+    if not GRID.cuts(height, width):
+        return BYTES_AT_START + BYTES_PER_PIXEL * pixels
+    seen = min(pixels, _WINDOW_PIXELS)
+    return BYTES_AT_START + BYTES_PER_PIXEL * seen + BYTES_PER_PIXEL_BESIDE * pixels
 
 
 def check(height: int, width: int, budget: int | None = None) -> None:

@@ -77,8 +77,9 @@ class TiledRendering:
         maps = [np.asarray(alpha) for alpha in alphas]
         for alpha in maps:
             check_alpha(alpha, *size)
+        pictures: list[np.ndarray] = []
         with border(*size):
-            pictures = [np.empty((*size, 3), dtype) for _ in maps]
+            pictures += [np.empty((*size, 3), dtype) for _ in maps]
         for i, tile in enumerate(self._tiles):
             window = tile.window.cut(*size)
             core = tile.core.cut(*size)
