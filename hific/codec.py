@@ -259,7 +259,8 @@ class Codec:
                 f"{self.model_id.hex()}."
             )
         parts = parts_of(packet, self.grid, self.stride, self._least_bits)
-        bitstream.LIMITS.check_memory(packet.width, packet.height)
+        uncut = packet.flags != bitstream.TILED
+        bitstream.LIMITS.check_memory(packet.width, packet.height, uncut)
         return packet, parts
 
     def estimate(self, image: np.ndarray) -> float:

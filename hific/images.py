@@ -12,6 +12,7 @@ import zlib
 import numpy as np
 from PIL import Image, ImageCms, ImageColor, ImageOps
 
+from hific import memory
 from hific.errors import InvalidImageError, LimitExceededError
 from hific.files import write_atomically
 
@@ -65,16 +66,14 @@ def read_image(
     Raises:
         InvalidImageError: Not a picture, damaged or truncated, with several frames,
             or one of the kinds above without its flag.
-        LimitExceededError: More than `max_pixels`.
+        LimitExceededError: More than `max_pixels`, or than this machine's memory.
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > max_pixels:
-                raise LimitExceededError(
-                    f"{path}: {image.width}x{image.height} is more than the limit of "
-                    f"{max_pixels} pixels."
-                )
+            _check_size(image, path, max_pixels)
             _check_kind(image, path, allow_16bit, allow_cmyk)
+            if image.format == "PNG":
+                _check_png(path)
             image.load()
             upright = ImageOps.exif_transpose(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -90,6 +89,19 @@ def read_image(
     return np.asarray(_to_srgb(upright))
 
 
+def read_size(path: str | pathlib.Path) -> tuple[int, int] | None:
+    """Height and width by a picture's header, as it is stored; None if it is none."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return image.height, image.width
+    except (
+        *_PILLOW_ERRORS,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ):
+        return None
+
+
 def write_png(path: str | pathlib.Path, image: np.ndarray) -> None:
     """Writes [H, W, 3] uint8 as PNG; the file appears whole or not at all."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -99,6 +111,30 @@ def write_png(path: str | pathlib.Path, image: np.ndarray) -> None:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG")
     write_atomically(pathlib.Path(path), buffer.getvalue())
+
+
+def _check_size(image, path, max_pixels: int) -> None:
+    """Refuses what is too large, before memory is spent on it."""
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        raise LimitExceededError(
+            f"{path}: {image.width}x{image.height} is more than the limit of "
+            f"{max_pixels} pixels."
+        )
+    try:
+        memory.check_reading(image.height, image.width)
+    except LimitExceededError as error:
+        raise LimitExceededError(f"{path}: {error}") from error
+
+
+def _check_png(path) -> None:
+    """Compares every checksum of a PNG; Pillow skips that of the pixels.
+
+    Raises:
+        OSError, SyntaxError: The file was damaged or cut.
+    """
+    with Image.open(path, formats=("PNG",)) as image:
+        image.verify()
 
 
 def _check_kind(image, path, allow_16bit: bool, allow_cmyk: bool) -> None:

@@ -52,12 +52,16 @@ class Limits:
                 f"of {width} x {height} may have at most {bound:,}."
             )
 
-    def check_memory(self, width: int, height: int) -> None:
+    def check_memory(self, width: int, height: int, whole: bool = False) -> None:
         """Raises LimitExceededError if coding the picture takes too much memory.
 
         Not part of `check`: a file may be looked at where it cannot be decoded.
+
+        Args:
+            width, height: Of the picture.
+            whole: It is not tiled, however large.
         """
-        memory.check(height, width, self.memory_bytes)
+        memory.check(height, width, self.memory_bytes, whole)
 
     def check_file(self, file_bytes: int) -> None:
         """Raises LimitExceededError if the file is too large."""

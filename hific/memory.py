@@ -42,30 +42,45 @@ _CONTROLLERS = {
 }
 
 
-def needed(height: int, width: int) -> int:
+def needed(height: int, width: int, whole: bool = False) -> int:
     """Bytes that coding a picture takes at its peak, all of the process counted.
 
     Args:
         height, width: Of the picture, pixels.
+        whole: It is not cut, however large.
     """
     pixels = height * width
-    if not GRID.cuts(height, width):
+    if whole or not GRID.cuts(height, width):
         return BYTES_AT_START + BYTES_PER_PIXEL * pixels
     seen = min(pixels, _WINDOW_PIXELS)
     return BYTES_AT_START + BYTES_PER_PIXEL * seen + BYTES_PER_PIXEL_BESIDE * pixels
 
 
-def check(height: int, width: int, budget: int | None = None) -> None:
+def check(
+    height: int, width: int, budget: int | None = None, whole: bool = False
+) -> None:
     """Refuses a picture that is too large to be coded here.
 
     Args:
         height, width: Of the picture, pixels.
         budget: Bytes for the process; None takes what is `available`.
+        whole: See `needed`.
 
     Raises:
         LimitExceededError: With what is needed, and what there is.
     """
-    check_bytes(needed(height, width), f"coding {width} x {height} pixels", budget)
+    need = needed(height, width, whole)
+    check_bytes(need, f"coding {width} x {height} pixels", budget)
+
+
+def check_reading(height: int, width: int) -> None:
+    """Refuses a picture that is too large to be read from an image file here.
+
+    Raises:
+        LimitExceededError: With what is needed, and what there is.
+    """
+    need = _resident() + BYTES_PER_PIXEL_READ * height * width
+    check_bytes(need, f"reading {width} x {height} pixels")
 
 
 def check_bytes(need: int, what: str, budget: int | None = None) -> None:

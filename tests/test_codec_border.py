@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+import types
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import tensorflow as tf
 
 import egic
 import hific.config
-from hific import bitstream, bundle, tables
+from hific import bitstream, bundle, memory, tables
 from hific.errors import CodecError
 from hific.names import named_variables
 from tests import micro_codec
@@ -105,6 +106,30 @@ def test_a_small_file_cannot_ask_for_a_large_picture(codec, packet):
     bomb = dataclasses.replace(packet, width=16384, height=16384, payload=b"\0" * 12)
     with pytest.raises(egic.CorruptError, match="cannot hold a picture of 16384 x 163"):
         codec.decompress(bitstream.pack(bomb))
+
+
+def test_a_picture_above_the_memory_budget_is_refused_before_it_is_coded(
+    codec, packet, monkeypatch
+):
+    def fail(*_):
+        raise AssertionError("coded")
+
+    monkeypatch.setattr(memory, "available", lambda: 700_000_000)
+    monkeypatch.setattr(codec, "coder", types.SimpleNamespace(encode=fail, decode=fail))
+    for call in (
+        lambda: codec.compress(micro_codec.picture()),
+        lambda: codec.decompress(bitstream.pack(packet)),
+    ):
+        with pytest.raises(egic.LimitExceededError, match="0.7 GB are to be had"):
+            call()
+
+
+def test_a_large_untiled_file_is_not_taken_for_a_tiled_one(codec, packet, monkeypatch):
+    """Once such files were written; all of their picture is in memory at once."""
+    monkeypatch.setattr(memory, "available", lambda: 6 * 10**9)
+    data = dataclasses.replace(packet, width=4096, height=4096)
+    with pytest.raises(egic.LimitExceededError, match="takes 27.5 GB"):
+        codec.decompress(bitstream.pack(data))
 
 
 def test_the_cheapest_symbol_is_the_middle_of_the_narrowest_gaussian(built):

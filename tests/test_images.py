@@ -1,9 +1,11 @@
+import contextlib
 import io
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from hific import memory
 from hific.errors import InvalidImageError, LimitExceededError
 from hific.images import read_image, write_png
 
@@ -139,6 +141,32 @@ def test_too_many_pixels_are_refused_before_decoding(tmp_path):
     path = save(tmp_path / "x.png", RAMP)
     with pytest.raises(LimitExceededError, match="4x2"):
         read_image(path, max_pixels=7)
+
+
+def test_a_picture_above_the_memory_of_the_machine_is_refused_before_decoding(
+    tmp_path, monkeypatch
+):
+    path = save(tmp_path / "x.png", RAMP)
+    monkeypatch.setattr(memory, "available", lambda: 1000)
+    with pytest.raises(LimitExceededError, match=r"x\.png: Reading 4 x 2 pixels"):
+        read_image(path)
+
+
+def test_a_png_whose_pixels_fail_their_checksum_is_refused(tmp_path):
+    """Pillow alone reads some of them, as another picture."""
+    noise = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    path = save(tmp_path / "x.png", noise)
+    data = path.read_bytes()
+    start = data.index(b"IDAT") + 4
+    silent = 0
+    for at in range(start, len(data) - 16):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        with pytest.raises(InvalidImageError, match="x.png"):
+            read_image(path)
+        with contextlib.suppress(OSError, SyntaxError), Image.open(path) as image:
+            image.load()
+            silent += 1
+    assert silent
 
 
 @pytest.mark.filterwarnings("ignore:(Corrupt EXIF|Truncated File|Metadata Warning)")

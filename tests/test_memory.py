@@ -113,3 +113,19 @@ def test_the_limits_of_a_file_hold_its_budget(machine):
     limits.Limits().check_memory(2000, 1000)
     with pytest.raises(LimitExceededError, match=r"1\.0 GB are to be had"):
         limits.Limits(memory_bytes=10**9).check_memory(2000, 1000)
+
+
+def test_an_untiled_file_counts_in_full_however_large():
+    width = height = 4096
+    assert memory.needed(height, width) < 6 * 10**9 < 26 * 10**9
+    assert memory.needed(height, width, whole=True) > 26 * 10**9
+    with pytest.raises(LimitExceededError, match="takes 27.5 GB"):
+        limits.Limits(memory_bytes=6 * 10**9).check_memory(width, height, whole=True)
+
+
+def test_reading_a_picture_counts_beside_what_the_process_has(machine):
+    machine(**{"proc/self/statm": "9 2 5"})
+    memory.check_reading(16384, 16384)
+    machine(**{"proc/meminfo": f"MemAvailable: {GIB // 1024} kB\n"})
+    with pytest.raises(LimitExceededError, match="[Rr]eading 16384 x 16384 .*1.1 GB"):
+        memory.check_reading(16384, 16384)
