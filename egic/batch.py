@@ -4,6 +4,7 @@ Outputs are planned before work starts, so that two inputs never write one file.
 that fails is reported and the others go on; the exit code is that of the first failure.
 """
 
+import argparse
 import contextlib
 import dataclasses
 import errno
@@ -20,6 +21,7 @@ EXIT_USAGE = 2
 EXIT_EXISTS = 3
 EXIT_SYSTEM = 4
 EXIT_MEMORY = 5
+EXIT_STOPPED = 75  # By which a scheduler begins again, as with training.
 EXIT_INTERRUPTED = 130
 
 Item = TypeVar("Item")
@@ -72,6 +74,11 @@ class Made:
     source_time: int
     seconds: float
     remark: str = ""
+
+    @property
+    def bpp(self) -> float:
+        """Bits per pixel of the compressed file."""
+        return 8 * self.bytes / (self.width * self.height)
 
 
 def plan(
@@ -145,11 +152,26 @@ def check(job: Job) -> None:
             )
 
 
+def only_folder(files: Sequence[pathlib.Path]) -> pathlib.Path | None:
+    """Returns the folder that a command is given instead of files."""
+    return files[0] if len(files) == 1 and files[0].is_dir() else None
+
+
+def refuse_flags_of_folders(args: argparse.Namespace) -> None:
+    """Raises UsageError where files are given what only a folder can use."""
+    for name in ("processes", "shard"):
+        value = getattr(args, name)
+        if value is not None:
+            raise UsageError(f"--{name}={value} is for a folder, given alone.")
+
+
 def check_readable(path: pathlib.Path) -> None:
     """Raises OSError if a path is absent, a folder, or not readable."""
     path.stat()
     if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "is a folder; name its files", str(path))
+        raise IsADirectoryError(
+            errno.EISDIR, "is a folder; name its files, or give it alone", str(path)
+        )
     if not os.access(path, os.R_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
@@ -199,7 +221,7 @@ def complain(name: str, error: BaseException) -> None:
     elif isinstance(error, MemoryError):
         text = "not enough memory for a picture of this size"
     prefix = "" if not name or text.startswith(name) else f"{name}: "
-    print(f"egic: {prefix}{text}", file=sys.stderr, flush=True)
+    print(shown(f"egic: {prefix}{text}"), file=sys.stderr, flush=True)
 
 
 def exit_code_of(error: BaseException) -> int:
@@ -211,9 +233,23 @@ def exit_code_of(error: BaseException) -> int:
     return EXIT_EXISTS if isinstance(error, FileExistsError) else EXIT_SYSTEM
 
 
-def _print_line(line: str | None) -> None:
+def print_line(line: str | None) -> None:
+    """Prints a line that may name files, if there is one."""
     if line is not None:
-        print(line, flush=True)
+        encoding = sys.stdout.encoding or "utf-8"
+        print(shown(line).encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+
+
+def shown(text: str) -> str:
+    """Text as one line that terminals and logs take, whatever names are in it.
+
+    Line breaks, control characters and bytes that are no UTF-8 become escapes.
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 @contextlib.contextmanager
@@ -223,7 +259,7 @@ def _progress(total: int, verb: str) -> Iterator[Callable[[str | None], None]]:
     Draws a bar for several items on a terminal, nothing into files and pipes.
     """
     if total < 2 or not sys.stderr.isatty():
-        yield _print_line
+        yield print_line
         return
     from rich import console, progress
 
@@ -239,9 +275,9 @@ def _progress(total: int, verb: str) -> Iterator[Callable[[str | None], None]]:
 
     def show(line: str | None) -> None:
         if line is not None and sys.stdout.isatty():  # It scrolls above the bar.
-            bar.console.out(line, highlight=False)
+            bar.console.out(shown(line), highlight=False)
         else:
-            _print_line(line)
+            print_line(line)
         bar.advance(task)
 
     with bar:

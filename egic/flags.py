@@ -7,6 +7,8 @@ argparse.ArgumentTypeError where it is none. Needs no TensorFlow.
 import argparse
 import pathlib
 
+from egic import folders
+
 
 def add(verbs, name: str, command, summary: str, description: str):
     """Adds a command, run by `command(args)`, and returns its parser."""
@@ -40,6 +42,25 @@ def _number(text: str, largest: int) -> float:
             f"a number from 0 to {largest} is needed, got {text}"
         )
     return value
+
+
+def count(text: str) -> int:
+    """A number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a number from 1 is needed, got {text}")
+    return int(text)
+
+
+def shard(text: str) -> folders.Shard:
+    """One part of several: "1/4" to "4/4"."""
+    number, _, whole = text.partition("/")
+    if (
+        not 1
+        <= (found := folders.Shard(count(number), count(whole))).number
+        <= (found.count)
+    ):
+        raise argparse.ArgumentTypeError(f"I/N, such as 1/4 to 4/4, got {text}")
+    return found
 
 
 def png(text: str) -> pathlib.Path:

@@ -1,0 +1,304 @@
+"""A folder of files in one command: in several processes, stopped and gone on with.
+
+What is finished is known by the journal (`egic.journal`). A file is finished when the
+journal says so, its outputs are there with the size they had, and nothing they depend
+on has changed. All else is worked on; files at which runs were killed come last.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import heapq
+import json
+import os
+import pathlib
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from egic import batch, folders
+from egic.batch_pace import Pace, following
+from egic.folders import Found, Shard
+from egic.journal import Done, History, Journal, sizes_of
+from hific import memory, workers
+from hific.errors import ModelLoadError, UnsupportedAlphaError
+from hific.signals import Signals
+
+# What would meet every further file alike.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_DEATHS_IN_A_ROW = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """What is to be made of a folder.
+
+    Attributes:
+        root: The folder.
+        out: Folder of the outputs, which mirrors it.
+        reads: Suffixes of the files that are meant, in lower case.
+        writes: Suffixes of the outputs of each.
+        make: Makes in a process what does one job; see `hific.workers`.
+        line: What is told of a job that was done.
+        size: Height and width of a file's picture, or None; reads little of it.
+        settings: Fingerprint of what decides the outputs besides the files.
+        verb: What is being done, as "compressing".
+        shard: Part of the files.
+        processes: How many.
+        replace: Whether outputs may be replaced that the journal does not know.
+    """
+
+    root: pathlib.Path
+    out: pathlib.Path
+    reads: Sequence[str]
+    writes: Sequence[str]
+    make: Callable[[], Callable[[batch.Job], batch.Made]]
+    line: Callable[[batch.Job, batch.Made], str]
+    size: Callable[[pathlib.Path], tuple[int, int] | None]
+    settings: str
+    verb: str
+    shard: Shard
+    processes: int
+    replace: bool
+
+    def job(self, found: Found) -> batch.Job:
+        """Source and targets of a file; who begins it has made sure of the targets."""
+        targets = (self.out / f"{found.name}{suffix}" for suffix in self.writes)
+        return batch.Job(pathlib.Path(found.source), tuple(targets), replace=True)
+
+    def key(self, found: Found) -> str:
+        """What the journal calls a file: its first output below the folder."""
+        return f"{found.name}{self.writes[0]}"
+
+
+def run(order: Order) -> int:
+    """Does what is not finished of a folder; returns the exit code.
+
+    Raises:
+        UsageError: `out` is a file, or another run writes to it.
+        ModelLoadError, OSError: No further file can be done.
+    """
+    if order.out.exists() and not order.out.is_dir():
+        raise batch.UsageError(f"--out_dir={order.out} is a file, not a folder.")
+    found, problems = folders.find(order.root, order.reads, order.shard, order.out)
+    if not found and not problems and order.shard == folders.WHOLE:
+        raise batch.UsageError(
+            f"{order.root} holds no file that ends in {', '.join(order.reads)}."
+        )
+    with Journal(order.out, order.shard) as journal:
+        _tidy(order, journal)
+        return _Run(order, journal, found, problems).run()
+
+
+class _Run:
+    """One run over what was found.
+
+    The first failure decides the exit code: of problems with folders, then of files in
+    their order.
+    """
+
+    def __init__(self, order, journal: Journal, found: Sequence[Found], problems):
+        self._order = order
+        self._journal = journal
+        self._found = found
+        self._begun: dict[batch.Job, int] = {}
+        self._codes: list[tuple[int, int]] = []  # Place in `found`, and exit code.
+        self._deaths = 0
+        for problem in problems:
+            self._complain(-1, problem.path, problem.error)
+        self._waiting = self._unfinished()
+
+    def run(self) -> int:
+        order, waiting = self._order, self._waiting
+        _warn_of_memory(order, [self._found[place] for place in waiting])
+        pace = Pace(len(waiting))
+        with Signals() as signals, following(pace, order.verb) as show:
+            outcomes = workers.run(
+                order.make,
+                self._jobs(),
+                order.processes,
+                apart=True,
+                stopping=lambda: signals.received,
+            )
+            with contextlib.closing(outcomes):
+                for outcome in outcomes:
+                    show(self._after(outcome, pace))
+        self._sum_up(pace)
+        if pace.files + pace.failed < len(waiting):
+            print("egic: stopped; the same command goes on", file=sys.stderr)
+            return batch.EXIT_STOPPED
+        return min(self._codes)[1] if self._codes else 0
+
+    def _unfinished(self) -> list[int]:
+        """Places of what is to be done, first what no run was killed at."""
+        waiting = []
+        for place, found in enumerate(self._found):
+            history = self._journal.histories.get(self._order.key(found), History())
+            try:
+                if not _finished(self._order, found, history):
+                    waiting.append((history.open, place))
+            except OSError as error:
+                self._complain(place, found.source, error)
+        return [place for _, place in sorted(waiting)]
+
+    def _jobs(self) -> Iterator[batch.Job]:
+        """Notes each file before it is given to a process."""
+        for place in self._waiting:
+            found = self._found[place]
+            job = self._order.job(found)
+            self._begun[job] = place
+            self._journal.begun(self._order.key(found), os.path.abspath(found.source))
+            yield job
+
+    def _after(self, outcome: workers.Outcome, pace: Pace) -> str | None:
+        """Notes what became of a file, and returns what is told of it."""
+        job, order = outcome.task, self._order
+        place = self._begun.pop(job)
+        key, source = order.key(self._found[place]), os.path.abspath(job.source)
+        if outcome.error is None:
+            made: batch.Made = outcome.value
+            sizes = sizes_of(job.targets) or ()
+            done = Done(
+                source, made.source_bytes, made.source_time, order.settings, sizes
+            )
+            self._journal.done(key, done, **_remarks(made))
+            self._deaths = 0
+            pace.add(made)
+            return f"{pace.count} {order.line(job, made)}"
+        _stop_for(outcome.error)
+        reason, left = str(outcome.error), sizes_of(job.targets) is not None
+        self._journal.failed(key, source, reason, left)
+        self._complain(place, str(job.source), outcome.error)
+        self._count_deaths(outcome.error)
+        pace.failed += 1
+        return None
+
+    def _complain(self, place: int, name: str, error: BaseException) -> None:
+        batch.complain(name, error)
+        usage = isinstance(error, batch.UsageError)
+        code = batch.EXIT_USAGE if usage else batch.exit_code_of(error)
+        self._codes.append((place, code))
+
+    def _count_deaths(self, error: BaseException) -> None:
+        died = isinstance(error, workers.WorkerDiedError)
+        self._deaths = self._deaths + 1 if died else 0
+        if self._deaths == _DEATHS_IN_A_ROW:
+            raise OSError(
+                f"processes died at {_DEATHS_IN_A_ROW} files in a row; nothing more "
+                "was tried. Is memory short, or this installation broken? See above "
+                "for what they said, and `egic doctor`."
+            )
+
+    def _sum_up(self, pace: Pace) -> None:
+        before = len(self._found) - len(self._waiting)
+        before -= sum(place >= 0 for place, _ in self._codes) - pace.failed
+        words = [pace.summary()]
+        if self._codes:
+            words.append(f"{len(self._codes):,} failed")
+        if before:
+            words.append(f"{before:,} finished before")
+        print("; ".join(words), flush=True)
+
+
+def _finished(order: Order, found: Found, history: History) -> bool:
+    """Whether a file is done; raises OSError where its outputs are not ours."""
+    job = order.job(found)
+    sizes = sizes_of(job.targets)
+    if sizes is None:
+        return False
+    done, ours = history.done, history.unclear
+    if done is not None and not ours and sizes == done.sizes:
+        source = os.path.abspath(found.source)
+        if (done.source, done.settings) == (source, order.settings):
+            status = job.source.stat()
+            now = (status.st_size, status.st_mtime_ns)
+            if (done.source_bytes, done.source_time) == now:
+                return True
+            ours = True  # Of the source as it was.
+    if not ours and not order.replace:
+        raise FileExistsError(errno.EEXIST, _why_kept(done, order), str(job.target))
+    return False
+
+
+def _why_kept(done: Done | None, order: Order) -> str:
+    if done is None:
+        return "exists, and the journal does not know it; --force replaces it"
+    if done.settings != order.settings:
+        return "exists, made with another model or other flags; --force replaces it"
+    return "exists, but is not what the journal says of it; --force replaces it"
+
+
+def _stop_for(error: BaseException) -> None:
+    """Raises what would meet every further file alike."""
+    if isinstance(error, ModelLoadError):
+        raise error
+    if isinstance(error, UnsupportedAlphaError):
+        raise batch.UsageError(str(error)) from error
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        raise OSError(
+            error.errno,
+            f"{error.strerror}; finished files are kept, and the same command goes on",
+            error.filename,
+        ) from error
+
+
+def fingerprint(**settings: Any) -> str:
+    """A short name of plain data: what outputs depend on beside their files."""
+    text = json.dumps(settings, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _remarks(made: batch.Made) -> dict[str, Any]:
+    """What a line of the journal says beside what is needed to go on."""
+    return {
+        "width": made.width,
+        "height": made.height,
+        "bytes": made.bytes,
+        "bpp": round(made.bpp, 6),
+        "seconds": round(made.seconds, 3),
+    }
+
+
+def _tidy(order: Order, journal: Journal) -> None:
+    """Says what is wrong with the journal; removes what killed runs left half done."""
+    if journal.damaged:
+        print(
+            f"egic: {journal.damaged} damaged lines of the journal in {order.out} were "
+            "left out; what they said is done again",
+            file=sys.stderr,
+        )
+    if not journal.locked:  # Their writers may be alive.
+        return
+    endings = "|".join(map(re.escape, order.writes))
+    unfinished = re.compile(rf"(.+)(?:{endings})\.tmp-\d+-[0-9a-f]{{8}}", re.DOTALL)
+    for folder, _, names in os.walk(order.out):
+        for name in names:
+            match = unfinished.fullmatch(name)
+            if match is None:
+                continue
+            path = os.path.join(folder, match[1])
+            if os.path.relpath(path, order.out) in order.shard:
+                pathlib.Path(folder, name).unlink(missing_ok=True)
+
+
+def _warn_of_memory(order: Order, waiting: Sequence[Found]) -> None:
+    """Says before it begins where memory may not suffice for all processes."""
+    if order.processes == 1 or not waiting:
+        return
+    sizes = (order.size(pathlib.Path(found.source)) for found in waiting)
+    needs = (memory.needed(*size) for size in sizes if size is not None)
+    largest = heapq.nlargest(order.processes, needs)
+    there = memory.available()
+    if sum(largest) <= there:
+        return
+    fit = max(
+        (n for n in range(1, len(largest)) if sum(largest[:n]) <= there), default=1
+    )
+    print(
+        f"egic: {len(largest)} processes may take {sum(largest) / 1e9:.1f} GB of "
+        f"memory at the largest pictures, and {there / 1e9:.1f} GB are to be had; a "
+        f"process that gets none is killed. --processes={fit} is safe",
+        file=sys.stderr,
+    )
