@@ -13,6 +13,7 @@ import egic.config
 import hific.config
 from egic import transforms
 from egic.charm import SliceWalk
+from egic.chunks import TOKENS_AT_ONCE
 from egic.config import EgicConfig
 from egic.initialisers import Blank, Initialiser
 from egic.kernels import KERNELS, fastest
@@ -32,6 +33,7 @@ def build_egic(
     precision: str = "float32",
     kernels: str = "trainable",
     init: Initialiser | None = None,
+    tokens_at_once: int | None = None,
 ) -> CodecModel:
     """SwinT-ChARM.
 
@@ -40,13 +42,15 @@ def build_egic(
         precision: Of the computation in E and G, "float32" or "bfloat16".
         kernels: A key of `egic.kernels.KERNELS`.
         init: Where first values come from; None draws them with seed 0.
+        tokens_at_once: Of E and G, see `egic.kernels.Kernels`.
     """
     init = Initialiser() if init is None else init
     functions = KERNELS[kernels]
+    chunked = functions._replace(tokens_at_once=tokens_at_once)
     latent = config.transform.dims[-1]
     dtype = tf.as_dtype(precision)
-    analysis = transforms.Analysis(config.transform, init, functions, dtype)
-    synthesis = transforms.Synthesis(config.transform, init, functions, dtype)
+    analysis = transforms.Analysis(config.transform, init, chunked, dtype)
+    synthesis = transforms.Synthesis(config.transform, init, chunked, dtype)
     prior = Prior(
         transforms.HyperAnalysis(config.hyper, latent, init, functions),
         FactorizedDensity(config.hyper.channels),
@@ -56,7 +60,7 @@ def build_egic(
     head = None
     if config.head.stages:  # Last, so that it leaves the other first values alone.
         head = transforms.Head(
-            config.transform, config.head.stages, init, functions, dtype
+            config.transform, config.head.stages, init, chunked, dtype
         )
     return CodecModel(analysis, synthesis, prior, latent, head)
 
@@ -105,7 +109,9 @@ SYSTEMS: dict[type, System] = {
         lambda config, precision, seed: build_egic(
             config, precision, init=Initialiser(seed)
         ),
-        lambda config: build_egic(config, kernels=fastest(), init=Blank()),
+        lambda config: build_egic(
+            config, kernels=fastest(), init=Blank(), tokens_at_once=TOKENS_AT_ONCE
+        ),
         build_egic_coding_prior,
         lambda config: RELEASED_STRIDE if config.compatible else transforms.STRIDE,
     ),

@@ -29,11 +29,14 @@ class Kernels(NamedTuple):
             the exact (erf) GELU.
         dense_add: (x [N, C], kernel [C, D], bias [D], shortcut [N, D]) -> shortcut + x
             @ kernel + bias.
+        tokens_at_once: How many a block takes at a time, None for all of them. Saves
+            memory when coding; costs it in training, which keeps what it computes.
     """
 
     layer_norm: Callable[..., tf.Tensor]
     dense_gelu: Callable[..., tf.Tensor]
     dense_add: Callable[..., tf.Tensor]
+    tokens_at_once: int | None = None
 
 
 def dense(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:

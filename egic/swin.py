@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from egic.chunks import in_chunks
 from egic.initialisers import Initialiser
 from egic.kernels import Kernels, dense
 
@@ -199,6 +200,7 @@ class Stage(tf.Module):
     def __init__(self, shape: StageShape, init: Initialiser, kernels: Kernels):
         super().__init__()
         self._shape = shape
+        self._at_once = kernels.tokens_at_once
         self.blocks = [
             SwinBlock(shape.dim, shape.window, init, kernels)
             for _ in range(shape.depth)
@@ -226,12 +228,18 @@ class Stage(tf.Module):
                 step = tf.gather(before.inverse, here.order)
                 back = tf.gather(here.inverse, before.order)
                 tokens = _permute(tokens, step, back)
-            flat = block(tf.reshape(tokens, (-1, dim)), here.mask)
+            flat = self._through(block, tf.reshape(tokens, (-1, dim)), here.mask)
             tokens = tf.reshape(flat, (batch, count, dim))
         last = cuts[(len(self.blocks) - 1) % 2]
         tokens = _permute(tokens, last.inverse, last.order)
         x = tf.reshape(tokens, (batch, padded_height, padded_width, dim))
         return x if padding is None else x[:, :height, :width]
+
+    def _through(self, block: SwinBlock, tokens, mask) -> tf.Tensor:
+        if self._at_once is None:
+            return block(tokens, mask)
+        area = self._shape.window**2
+        return in_chunks(block, tokens, mask, area, self._at_once)
 
 
 class Dense(tf.Module):
