@@ -1,4 +1,4 @@
-"""The `egic` command: compress, decompress, info, verify, export, doctor.
+"""The `egic` command: compress, decompress, info, verify, export, doctor, selftest.
 
 The command line itself: help, exit codes (listed in docs/commands.md), and the flags of
 commands that have few; `egic.coding_flags` has those of the others. Needs no
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     coding_flags.add_decompress(verbs)
     _add_info_and_verify(verbs)
     _add_export_and_doctor(verbs)
+    _add_selftest(verbs)
     return parser
 
 
@@ -118,6 +119,33 @@ def _add_export_and_doctor(verbs) -> None:
         "what is wrong with this installation, and what mends it",
         "Checks Python, versions that are known to break, the GPU and its libraries, "
         "CPU features and memory.",
+    )
+
+
+def _add_selftest(verbs) -> None:
+    parser = flags.add(
+        verbs,
+        "selftest",
+        commands.selftest,
+        "whether this machine decodes a model's files as others do",
+        "Decodes the conformance vectors of a model bundle: scale indexes and symbols "
+        "must be exactly those of the machine that made them, pixels nearly. Of a "
+        "folder of bundles, each is tested.",
+    )
+    parser.add_argument(
+        "--model", type=pathlib.Path, metavar="DIR", help=coding_flags.MODEL_HELP
+    )
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--matrix",
+        action="store_true",
+        help="decode them again with other numbers of threads, instruction sets, "
+        "libraries and compilers; takes minutes",
+    )
+    how.add_argument(
+        "--write",
+        action="store_true",
+        help="make the vectors of a bundle that has none, on a machine that is trusted",
     )
 
 

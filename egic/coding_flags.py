@@ -4,14 +4,15 @@ import pathlib
 
 from egic import commands, compression, decompression, flags
 
-_MODEL_HELP = (
-    "model bundle, as `egic export` writes it; a file can only be decoded with the "
-    f"model that made it (default: the environment variable {commands.MODEL_VARIABLE})"
+MODEL_HELP = (
+    "model bundle, as `egic export` writes it, or a folder of bundles; a file can only "
+    "be decoded with the model that made it (default: the environment variable "
+    f"{commands.MODEL_VARIABLE})"
 )
 
 
 def _add_output_flags(parser) -> None:
-    parser.add_argument("--model", type=pathlib.Path, metavar="DIR", help=_MODEL_HELP)
+    parser.add_argument("--model", type=pathlib.Path, metavar="DIR", help=MODEL_HELP)
     parser.add_argument(
         "--out_dir",
         type=pathlib.Path,

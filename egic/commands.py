@@ -66,12 +66,14 @@ def export(args: argparse.Namespace) -> int:
         raise FileExistsError(
             errno.EEXIST, "exists and is not empty; name another folder", str(args.out)
         )
+    from egic import selftest
     from egic.codec import export as export_bundle
 
     try:
         export_bundle(args.workdir, args.out, use_ema=not args.raw)
     except ValueError as error:  # An unknown config, or no checkpoint yet.
         raise batch.UsageError(str(error)) from error
+    selftest.write_vectors(args.out)
     total = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
     print(f"{args.workdir} -> {args.out}: {total / 2**20:.1f} MiB")
     return 0
@@ -84,11 +86,30 @@ def doctor(args: argparse.Namespace) -> int:
     return doctor.report(doctor.examine())
 
 
+def selftest(args: argparse.Namespace) -> int:
+    """Decodes the conformance vectors of a model."""
+    from egic import selftest
+
+    return selftest.selftest(args)
+
+
 def codec_loader(model: pathlib.Path | None):
     """Returns a function that loads the codec when first called.
 
     Raises:
         egic.batch.UsageError: Neither flag nor environment names a model.
+    """
+    from egic.models import Models
+
+    models = Models(model_directory(model))
+    return functools.cache(lambda: egic.load(models.only()))
+
+
+def model_directory(model: pathlib.Path | None) -> pathlib.Path:
+    """Where models are: a bundle, or a folder of bundles.
+
+    Raises:
+        egic.batch.UsageError: Neither flag nor environment names it.
     """
     directory = model or os.environ.get(MODEL_VARIABLE)
     if not directory:
@@ -96,7 +117,7 @@ def codec_loader(model: pathlib.Path | None):
             f"No model was given. Pass --model=DIR, or set {MODEL_VARIABLE} to the "
             "folder of a model bundle; `egic export` makes one from a training run."
         )
-    return functools.cache(lambda: egic.load(pathlib.Path(directory)))
+    return pathlib.Path(directory)
 
 
 def size(num_bytes: int, width: int, height: int) -> str:

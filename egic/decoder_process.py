@@ -8,6 +8,7 @@ chosen by environment variables.
 
 import functools
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class Decoder:
     def __init__(self, model: str, mode_name: str):
         self._model = model
         self._mode_name = mode_name
-        self._rendering = None
+        self._rendering: Any = None
 
     @functools.cached_property
     def _loaded(self):

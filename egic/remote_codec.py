@@ -1,7 +1,7 @@
 """A codec in another process: what it decodes, and how, without its TensorFlow here."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,3 +82,7 @@ class RemoteRendering:
         sent = np.asarray(alpha, "<f8").tobytes()
         _, data = self._child.ask({"ask": "image"}, sent, int(np.prod(shape)))
         return np.frombuffer(data, np.uint8).reshape(shape)
+
+    def images(self, alphas: Sequence[float | np.ndarray]) -> list[np.ndarray]:
+        """`image` at several alphas."""
+        return [self.image(alpha) for alpha in alphas]

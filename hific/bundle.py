@@ -23,7 +23,7 @@ from hific.errors import ModelLoadError
 
 FORMAT = 1
 _CONFIG, _WEIGHTS, _TABLES = "config.json", "weights.safetensors", "tables.safetensors"
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"  # Whatever folder holds it is a bundle, or was to be one.
 _FILES = (_CONFIG, _WEIGHTS, _TABLES)
 
 
@@ -63,7 +63,7 @@ def write(
         FileExistsError: The folder already holds a bundle.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    if (directory / _MANIFEST).exists():
+    if (directory / MANIFEST).exists():
         raise FileExistsError(
             f"{directory} already holds a model; name another folder."
         )
@@ -73,7 +73,7 @@ def write(
     files = {name: _sha256(directory / name) for name in _FILES}
     whole = _whole(files)
     manifest = {"format": FORMAT, "sha256": whole, "files": files}
-    (directory / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    (directory / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
     return whole
 
 
@@ -110,10 +110,10 @@ def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
     Raises:
         ModelLoadError: There is no bundle here, or none this version reads.
     """
-    path = directory / _MANIFEST
+    path = directory / MANIFEST
     if not path.is_file():
         raise ModelLoadError(
-            f"No model in {directory}: {_MANIFEST} is missing. A run directory becomes "
+            f"No model in {directory}: {MANIFEST} is missing. A run directory becomes "
             "a model with `egic export --workdir=RUN --out=DIR`."
         )
     try:

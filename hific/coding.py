@@ -130,7 +130,11 @@ class EntropyCoder:
                 "The payload is no stream of the range coder."
             ) from error
         if not sane:
-            raise CorruptError("The payload does not end where its last symbol does.")
+            raise CorruptError(
+                "The payload does not end where its last symbol does: no encoder wrote "
+                "it, or this machine predicts other distributions than the encoder's, "
+                "which `egic selftest` would show."
+            )
         z_symbols, y_indexes, y_symbols, y_hat = (array.numpy() for array in arrays)
         return Coded(z_symbols, y_indexes, y_symbols, y_hat, 0)
 

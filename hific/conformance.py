@@ -36,10 +36,17 @@ MAX_LEVELS, MEAN_LEVELS = 1.0, 0.01  # By how much pixels may differ, of 255.
 class Latents(Protocol):
     """What is compared of decoded latents; see `hific.coding.Coded`."""
 
-    z_symbols: np.ndarray
-    y_indexes: np.ndarray
-    y_symbols: np.ndarray
-    y_hat: np.ndarray
+    @property
+    def z_symbols(self) -> np.ndarray: ...
+
+    @property
+    def y_indexes(self) -> np.ndarray: ...
+
+    @property
+    def y_symbols(self) -> np.ndarray: ...
+
+    @property
+    def y_hat(self) -> np.ndarray: ...
 
 
 class Digest(NamedTuple):

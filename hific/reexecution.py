@@ -27,7 +27,7 @@ In `xla` and `batch4` pictures are those of `graph` and prove nothing.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -61,8 +61,7 @@ def latents_of(codec: Codec, data: bytes, mode: Mode) -> conformance.Digest:
         CodecError: It does not decode; `DecodeMismatchError` where this way of
             computing gives other latents than the encoder's.
     """
-    _, latents = codec.decode_latents(data)
-    tiles: Sequence[Coded] = [latents] if isinstance(latents, Coded) else latents
+    _, tiles = codec.decode_latents(data)
     if mode.again is not None:
         tiles = [mode.again(codec, coded) for coded in tiles]
     return conformance.digest(tiles)

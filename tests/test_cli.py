@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import egic
-from egic import batch, cli
+from egic import batch, cli, selftest
 from hific import bitstream, images
 from tests.pixel_codec import MODEL_ID, HeadlessCodec, PixelCodec
 
@@ -273,6 +273,7 @@ def test_export_passes_the_choice_of_weights_on(tmp_path, monkeypatch, capsys):
     fake = types.SimpleNamespace(export=export)
     monkeypatch.setitem(sys.modules, "egic.codec", fake)
     monkeypatch.setattr(egic, "codec", fake, raising=False)
+    monkeypatch.setattr(selftest, "write_vectors", lambda folder: 14)
     (tmp_path / "config.json").write_text("{}")
     arguments = ["export", "--workdir", tmp_path, "--out", tmp_path / "bundle"]
     assert _run(*arguments) == 2

@@ -1,0 +1,147 @@
+"""Models on this machine, by the ids that compressed files name them by.
+
+Nothing is ever fetched: a file whose model is not here is refused. Ids are read from
+manifests, which needs no TensorFlow.
+"""
+
+import functools
+import pathlib
+from typing import TYPE_CHECKING
+
+import egic
+from egic import batch, isolation
+from egic.remote_codec import PROGRAM, RemoteCodec, RemoteRendering
+from hific import bitstream, bundle
+from hific.errors import ModelLoadError, UnknownModelError
+
+if TYPE_CHECKING:
+    from hific.codec import Codec
+
+
+class Models:
+    """A model bundle, or a folder of them.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path: pathlib.Path):
+        self.path = path
+
+    @functools.cached_property
+    def folders(self) -> dict[bytes, pathlib.Path]:
+        """Model id -> bundle; of bundles with one id, equal ones, the first by name.
+
+        Raises:
+            ModelLoadError: There is none, or one that is no bundle of this version, or
+                two different ones have one id.
+        """
+        found: dict[bytes, pathlib.Path] = {}
+        whole: dict[bytes, str] = {}
+        for folder in self._candidates():
+            sha256 = bundle.read_manifest(folder)["sha256"]
+            model_id = bytes.fromhex(sha256)[:4]
+            if whole.setdefault(model_id, sha256) != sha256:
+                raise ModelLoadError(
+                    f"{found[model_id]} and {folder} are two models with one id, "
+                    f"{model_id.hex()}; keep them in two folders."
+                )
+            found.setdefault(model_id, folder)
+        return found
+
+    def _candidates(self) -> list[pathlib.Path]:
+        if self.path.is_dir() and not (self.path / bundle.MANIFEST).exists():
+            several = sorted(
+                each.parent for each in self.path.glob(f"*/{bundle.MANIFEST}")
+            )
+            if several:
+                return several
+        return [self.path]  # If it is no bundle, reading it says so.
+
+    def only(self) -> pathlib.Path:
+        """The bundle, where there is no file that names one.
+
+        Raises:
+            egic.batch.UsageError: There are several.
+            ModelLoadError: See `folders`.
+        """
+        if len(self._candidates()) == 1:
+            return self._candidates()[0]
+        raise batch.UsageError(
+            f"{self.path} holds several models: {self._named()}. Name one of them."
+        )
+
+    def of(self, model_id: bytes) -> pathlib.Path:
+        """The bundle of a compressed file.
+
+        Raises:
+            UnknownModelError: It is not here; says which are.
+            ModelLoadError: See `folders`.
+        """
+        if model_id not in self.folders:
+            raise UnknownModelError(
+                f"The file was made with model {model_id.hex()}; {self.path} has "
+                f"{self._named()}."
+            )
+        return self.folders[model_id]
+
+    def _named(self) -> str:
+        return ", ".join(
+            f"{model_id.hex()} ({folder.name})"
+            for model_id, folder in self.folders.items()
+        )
+
+
+class Decoder:
+    """Decodes each file with its own model, in this process."""
+
+    def __init__(self, models: Models):
+        self._models = models
+        self._load = functools.cache(egic.load)
+
+    def decode(self, data: bytes):
+        """See `hific.codec.Codec.decode`."""
+        folder = self._models.path
+        if folder.is_dir():  # Where there is none, loading it says so.
+            folder = self._models.of(bitstream.unpack(data).model_id)
+        codec: Codec = self._load(folder)
+        return codec.decode(data)
+
+
+class IsolatedDecoder:
+    """Decodes each file in a process of its own, within a budget for its size.
+
+    The process ends when the next file comes, or with `close`.
+    """
+
+    def __init__(
+        self, models: Models, budget_of=isolation.budget_of, program: str = PROGRAM
+    ):
+        """Creates the decoder.
+
+        Args:
+            models: On this machine.
+            budget_of: (height, width) -> `isolation.Budget`.
+            program: See `RemoteCodec`.
+        """
+        self._models = models
+        self._budget_of = budget_of
+        self._program = program
+        self._codec: RemoteCodec | None = None
+
+    def decode(self, data: bytes) -> RemoteRendering:
+        """See `hific.codec.Codec.decode`, and `isolation.Child.ask`."""
+        self.close()
+        packet = bitstream.unpack(data)
+        self._codec = RemoteCodec(
+            self._models.of(packet.model_id),
+            budget=self._budget_of(packet.height, packet.width),
+            program=self._program,
+        )
+        return self._codec.decode(data)
+
+    def close(self) -> None:
+        """Ends the process of the last file."""
+        if self._codec is not None:
+            self._codec.close()
+            self._codec = None

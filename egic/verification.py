@@ -1,0 +1,85 @@
+"""`egic compress --verify`: a file is decoded once more before it is written.
+
+In another process, which computes in another way: what decodes there too does not owe
+it to this machine's habits.
+"""
+
+import pathlib
+from typing import TYPE_CHECKING
+
+from egic import configurations
+from egic.configurations import Configuration
+from egic.remote_codec import PROGRAM, RemoteCodec
+from hific.errors import CodecError, DecodeMismatchError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hific.codec import Codec
+
+
+class Verifier:
+    """Decodes files in a process that lives on for the next one."""
+
+    def __init__(
+        self,
+        model: pathlib.Path,
+        configuration: Configuration | None = None,
+        program: str = PROGRAM,
+    ):
+        """Creates the verifier; the process is started for the first file.
+
+        Args:
+            model: A bundle.
+            configuration: How it computes; None is `configurations.second`.
+            program: See `RemoteCodec`.
+        """
+        self._model = model
+        self._configuration = configuration or configurations.second()
+        self._program = program
+        self._codec: RemoteCodec | None = None
+
+    def check(self, data: bytes) -> None:
+        """Decodes a file, whose latents have to be those the encoder made it of.
+
+        Raises:
+            DecodeMismatchError: They are others, or nothing that can be decoded.
+            CodecError: The other process could not say.
+        """
+        if self._codec is None:
+            self._codec = RemoteCodec(
+                self._model,
+                self._configuration.environment,
+                self._configuration.mode,
+                program=self._program,
+            )
+        try:
+            self._codec.digest(data)  # Compared with the encoder's in the file.
+        except CodecError as error:
+            self.close()  # The next file is not to suffer from what happened to it.
+            if type(error) is CodecError:
+                raise
+            raise DecodeMismatchError(
+                "What was coded here does not decode in a second configuration, so "
+                f"nothing was written ({type(error).__name__}: {error})"
+            ) from error
+
+    def close(self) -> None:
+        """Ends the process."""
+        if self._codec is not None:
+            self._codec.close()
+            self._codec = None
+
+
+class VerifiedCodec:
+    """A codec that returns no file that does not decode elsewhere too."""
+
+    def __init__(self, codec: "Codec", verifier: Verifier):
+        self._codec = codec
+        self._verifier = verifier
+
+    def compress(self, image: "np.ndarray", *args, **kwargs) -> bytes:
+        """See `hific.codec.Codec.compress`, and `Verifier.check`."""
+        data = self._codec.compress(image, *args, **kwargs)
+        self._verifier.check(data)
+        return data
