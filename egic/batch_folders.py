@@ -209,17 +209,24 @@ def _finished(order: Order, found: Found, history: History) -> bool:
     if sizes is None:
         return False
     done, ours = history.done, history.unclear
-    if done is not None and not ours and sizes == done.sizes:
+    if done is not None and not ours and _as_made(sizes, done.sizes):
         source = os.path.abspath(found.source)
         if (done.source, done.settings) == (source, order.settings):
             status = job.source.stat()
             now = (status.st_size, status.st_mtime_ns)
-            if (done.source_bytes, done.source_time) == now:
+            if (done.source_bytes, done.source_time, done.sizes) == (*now, sizes):
                 return True
-            ours = True  # Of the source as it was.
+            ours = True  # Of the source as it was, or some are gone.
     if not ours and not order.replace:
         raise FileExistsError(errno.EEXIST, _why_kept(done, order), str(job.target))
     return False
+
+
+def _as_made(sizes: Sequence[int], made: Sequence[int]) -> bool:
+    """Whether outputs that are there have the sizes they were made with."""
+    return len(sizes) == len(made) and all(
+        size in (-1, expected) for size, expected in zip(sizes, made, strict=True)
+    )
 
 
 def _why_kept(done: Done | None, order: Order) -> str:

@@ -24,6 +24,22 @@ def _add_output_flags(parser) -> None:
     )
 
 
+def _add_folder_flags(parser) -> None:
+    parser.add_argument(
+        "--processes",
+        type=flags.count,
+        metavar="N",
+        help="of a folder: work on as many files at once; each process loads the model "
+        "(default: 1)",
+    )
+    parser.add_argument(
+        "--shard",
+        type=flags.shard,
+        metavar="I/N",
+        help="of a folder: only the I-th of N parts, for as many commands at once",
+    )
+
+
 def add_compress(verbs) -> None:
     """Pictures to .egic files."""
     parser = flags.add(
@@ -36,8 +52,15 @@ def add_compress(verbs) -> None:
         "grey is expanded. Prints bytes, bits per pixel, the ratios to the source file "
         "and to raw 24 bit pixels, and the seconds of coding.",
     )
-    parser.add_argument("files", nargs="+", type=pathlib.Path, metavar="FILE")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="files, or one folder: all in it and below, see docs/commands.md",
+    )
     _add_output_flags(parser)
+    _add_folder_flags(parser)
     parser.add_argument(
         "--flatten_alpha",
         type=flags.colour,
@@ -64,8 +87,15 @@ def add_decompress(verbs) -> None:
         "damaged, or whose latents this machine does not reproduce, is refused: no "
         "wrong picture is written.",
     )
-    parser.add_argument("files", nargs="+", type=pathlib.Path, metavar="FILE")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="files, or one folder: all in it and below, see docs/commands.md",
+    )
     _add_output_flags(parser)
+    _add_folder_flags(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--alpha",

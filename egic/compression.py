@@ -2,11 +2,13 @@
 
 import argparse
 import dataclasses
+import functools
+import pathlib
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from egic import batch, commands
+from egic import batch, batch_folders, commands, folders
 from hific.files import write_atomically
 
 if TYPE_CHECKING:
@@ -30,15 +32,50 @@ class Reading:
 
 def compress(args: argparse.Namespace) -> int:
     """Pictures -> .egic files."""
-    codec = commands.codec_loader(args.model)
-    reading = reading_of(args)
+    folder = batch.only_folder(args.files)
+    if folder is not None:
+        return batch_folders.run(_order(folder, args))
+    batch.refuse_flags_of_folders(args)
+    do = worker(args)
     jobs = batch.plan(args.files, args.out_dir, ".egic", replace=args.force)
 
     def work(job: batch.Job) -> str:
         batch.check(job)
-        return line(job, compress_one(job, reading, codec))
+        return line(job, do(job))
 
     return batch.run(jobs, work, "compressing")
+
+
+def worker(args: argparse.Namespace) -> Callable[[batch.Job], batch.Made]:
+    """Returns what compresses one picture after the other as the flags say."""
+    codec, reading = commands.codec_loader(args.model), reading_of(args)
+    return lambda job: compress_one(job, reading, codec)
+
+
+def _order(folder: pathlib.Path, args: argparse.Namespace) -> batch_folders.Order:
+    from egic.models import Models
+    from hific import bundle, images
+
+    model = Models(commands.model_directory(args.model)).only()
+    settings = batch_folders.fingerprint(
+        command="compress",
+        model=bundle.read_manifest(model)["sha256"],
+        **dataclasses.asdict(reading_of(args)),
+    )
+    return batch_folders.Order(
+        root=folder,
+        out=args.out_dir or folder,
+        reads=images.SUFFIXES,
+        writes=(".egic",),
+        make=functools.partial(worker, args),
+        line=line,
+        size=images.read_size,
+        settings=settings,
+        verb="compressing",
+        shard=args.shard or folders.WHOLE,
+        processes=args.processes or 1,
+        replace=args.force,
+    )
 
 
 def reading_of(args: argparse.Namespace) -> Reading:

@@ -1,13 +1,16 @@
 """`egic decompress`: the bits of each file once, and as many pictures as asked for."""
 
 import argparse
+import functools
+import hashlib
+import pathlib
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from egic import batch, commands
+from egic import batch, batch_folders, commands, folders
 from hific import bitstream
-from hific.errors import UnsupportedAlphaError
+from hific.errors import CodecError, UnsupportedAlphaError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,8 +40,12 @@ Shower = Callable[[Rendering], tuple[list["np.ndarray"], str]]
 
 def decompress(args: argparse.Namespace) -> int:
     """.egic files -> PNG pictures."""
-    codec = commands.codec_loader(args.model)
     _check(args)
+    folder = batch.only_folder(args.files)
+    if folder is not None:
+        return batch_folders.run(_order(folder, args))
+    batch.refuse_flags_of_folders(args)
+    do = worker(args)
     jobs = batch.plan(
         args.files,
         args.out_dir,
@@ -47,16 +54,55 @@ def decompress(args: argparse.Namespace) -> int:
         extra=[] if args.invented is None else [args.invented],
         also_read=[] if args.alpha_map is None else [args.alpha_map],
     )
-    show = _shower(args)
 
     def work(job: batch.Job) -> str:
         batch.check(job)
         try:
-            return line(job, decompress_one(job, show, codec))
+            return line(job, do(job))
         except UnsupportedAlphaError as error:  # It would fail every file alike.
             raise batch.UsageError(str(error)) from error
 
     return batch.run(jobs, work, "decompressing")
+
+
+def worker(args: argparse.Namespace) -> Callable[[batch.Job], batch.Made]:
+    """Returns what decompresses one file after the other as the flags say."""
+    codec, show = commands.codec_loader(args.model), _shower(args)
+    return lambda job: decompress_one(job, show, codec)
+
+
+def _order(folder: pathlib.Path, args: argparse.Namespace) -> batch_folders.Order:
+    commands.model_directory(args.model)
+    mask = None if args.alpha_map is None else args.alpha_map.read_bytes()
+    settings = batch_folders.fingerprint(
+        command="decompress",
+        alpha=args.alpha,
+        alpha_map=mask and hashlib.sha256(mask).hexdigest(),
+        strip=args.strip,
+    )
+    return batch_folders.Order(
+        root=folder,
+        out=args.out_dir or folder,
+        reads=(".egic",),
+        writes=_suffixes(args),
+        make=functools.partial(worker, args),
+        line=line,
+        size=_size,
+        settings=settings,
+        verb="decompressing",
+        shard=args.shard or folders.WHOLE,
+        processes=args.processes or 1,
+        replace=args.force,
+    )
+
+
+def _size(path: pathlib.Path) -> tuple[int, int] | None:
+    """Height and width of a compressed picture, or None where it is damaged."""
+    try:
+        fields = bitstream.inspect(batch.read_compressed(path))
+    except (CodecError, OSError):
+        return None
+    return int(fields["height"]), int(fields["width"])
 
 
 def decompress_one(
@@ -112,11 +158,14 @@ def _check(args: argparse.Namespace) -> None:
     """Refuses flags that contradict each other."""
     if args.strip and args.alpha_map is not None:
         raise batch.UsageError("--strip shows several --alpha, not an --alpha_map.")
-    if args.invented is not None and len(args.files) > 1:
-        raise batch.UsageError(
-            f"--invented={args.invented} is one picture, for one file; got "
-            f"{len(args.files)} files."
-        )
+    if args.invented is not None:
+        number = len(args.files)
+        several = f"{number} files" if number > 1 else "a folder"
+        if number > 1 or batch.only_folder(args.files) is not None:
+            raise batch.UsageError(
+                f"--invented={args.invented} is one picture, for one file; got "
+                f"{several}."
+            )
 
 
 def _suffixes(args: argparse.Namespace) -> list[str]:

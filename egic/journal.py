@@ -131,9 +131,25 @@ class Journal:
             self.path = folder / f"journal-{shard.number}-of-{shard.count}.jsonl"
         self._take(fcntl.LOCK_EX)
         sync(folder)
-        size = os.fstat(self._file).st_size
-        if size and os.pread(self._file, 1, size - 1) != b"\n":
-            self._append(b"\n")  # After a line that a power cut tore.
+        self._mend()
+
+    def _mend(self) -> None:
+        """Takes away the last line where a power cut tore it, or ends it."""
+        with self.path.open("rb") as lines:
+            last, start = b"\n", 0
+            for line in lines:
+                last, start = line, start + len(line)
+        start -= len(last)
+        if last.endswith(b"\n"):
+            return
+        try:
+            json.loads(last)
+        except ValueError:
+            if self.locked:
+                os.ftruncate(self._file, start)
+                self.damaged += 1
+                return
+        self._append(b"\n")
 
     @property
     def _file(self) -> int:

@@ -127,9 +127,30 @@ def test_a_bad_file_does_not_stop_the_others_and_decides_the_exit_code(
     assert errors[1] == f"egic: {missing}: No such file or directory"
 
 
-def test_a_folder_is_refused_with_the_remedy(tmp_path, capsys):
-    assert _run("compress", tmp_path) == 4
-    assert "is a folder; name its files" in capsys.readouterr().err
+def test_a_folder_among_files_is_refused_with_the_remedy(tmp_path, capsys):
+    assert _run("compress", tmp_path, _picture(tmp_path / "a.png")) == 4
+    assert "is a folder; name its files, or give it alone" in capsys.readouterr().err
+    assert (tmp_path / "a.egic").exists()
+
+
+def test_flags_of_folders_are_wrong_usage_with_files(tmp_path, capsys):
+    source = _picture(tmp_path / "a.png")
+    assert _run("compress", source, "--processes=2") == 2
+    assert "--processes=2 is for a folder" in capsys.readouterr().err
+    assert _run("compress", source, "--shard=1/2") == 2
+    assert "--shard=1/2 is for a folder" in capsys.readouterr().err
+    for flag in ("--shard=0/2", "--shard=3/2", "--shard=1", "--processes=0"):
+        with pytest.raises(SystemExit) as error:
+            _run("compress", source, flag)
+        assert error.value.code == 2
+
+
+def test_no_name_of_a_file_breaks_a_line_of_output(tmp_path, capsys):
+    name = os.fsdecode(b"two\nlines \xff\x1b[2J.png")
+    assert _run("compress", _picture(tmp_path / name)) == 0
+    assert "two\\nlines \\udcff\\x1b[2J.egic: " in capsys.readouterr().out
+    assert _run("compress", tmp_path / name) == 3
+    assert "two\\nlines \\udcff\\x1b[2J.egic: exists" in capsys.readouterr().err
 
 
 def test_two_inputs_with_one_output_are_refused_before_work_starts(tmp_path, capsys):
@@ -314,6 +335,7 @@ def test_every_exit_code_is_documented():
         batch.EXIT_EXISTS,
         batch.EXIT_SYSTEM,
         batch.EXIT_MEMORY,
+        batch.EXIT_STOPPED,
         batch.EXIT_INTERRUPTED,
     ):
         assert f"| {code} |" in text
