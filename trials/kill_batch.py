@@ -1,0 +1,309 @@
+r"""Kills a compression of a folder again and again, and looks for what is lost.
+
+    python -m trials.kill_batch --kills=50 --model=models/egic --images=/data/kodak
+
+A folder of crops is made of pictures, with some bad files among them, and compressed
+once without interruption. Then the same command runs into other folders and is killed
+(SIGKILL to its whole process group) at random moments, and started again, until
+nothing is left to do. Whatever the moments:
+
+- every good picture has one file, the one of the uninterrupted run, byte for byte;
+- a file that is there at any moment is whole;
+- nothing is begun again once the journal says that it is done;
+- no temporary file is left, and no other file is there;
+- bad files are reported, and the exit code is that of the uninterrupted run.
+
+Ends with "50 kills, 0 lost", or with 1 and what is wrong.
+"""
+
+import argparse
+import collections
+import dataclasses
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+
+from PIL import Image
+
+from egic import journal
+from hific import bitstream, pictures
+from hific.errors import CodecError
+
+PROGRAM = (sys.executable, "-m", "egic.cli")
+_SECONDS_AT_MOST = 600
+_EARLY = 0.2  # Share of kills at any moment; the others are while files are made.
+
+
+class LostError(Exception):
+    """A promise does not hold."""
+
+
+@dataclasses.dataclass
+class Tally:
+    """What was tried.
+
+    Attributes:
+        kills: Of runs that were alive.
+        rounds: Folders that were compressed to the end.
+        files: Made in them.
+        unfinished: Temporary files that kills left, and later runs removed.
+        again: Files that were begun once more, for no line said that they were done.
+        early: Kills before the first file of a run was begun.
+    """
+
+    kills: int = 0
+    rounds: int = 0
+    files: int = 0
+    unfinished: int = 0
+    again: int = 0
+    early: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kills} kills in {self.rounds} rounds of {self.files} files in all: "
+            f"{self.early} before the first file of a run, {self.unfinished} half "
+            f"written files found and removed, {self.again} files begun again"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """What is run and killed.
+
+    Attributes:
+        program: The `egic` command, as words.
+        source: Folder of pictures.
+        bad: Names of those in it that cannot be compressed.
+        workdir: Folder for outputs.
+        processes: For `--processes`.
+        rng: Draws the moments.
+    """
+
+    program: Sequence[str]
+    source: pathlib.Path
+    bad: Sequence[str]
+    workdir: pathlib.Path
+    processes: int
+    rng: random.Random
+
+    def command(self, out: pathlib.Path) -> list[str]:
+        """The command line."""
+        where = f"--out_dir={out}"
+        processes = f"--processes={self.processes}"
+        return [*self.program, "compress", str(self.source), where, processes]
+
+    def start(self, out: pathlib.Path) -> subprocess.Popen:
+        """Starts a run, in a process group of its own; what it says goes to files."""
+        with (
+            open(f"{out}.out", "w") as said,
+            open(f"{out}.err", "w") as complained,
+        ):
+            return subprocess.Popen(
+                self.command(out),
+                stdout=said,
+                stderr=complained,
+                start_new_session=True,
+            )
+
+
+def run(trial: Trial, kills: int) -> Tally:
+    """Kills runs as often as asked for; raises LostError."""
+    whole = trial.workdir / "whole"
+    begin = time.monotonic()
+    process = trial.start(whole)
+    code = process.wait(_SECONDS_AT_MOST)
+    seconds = time.monotonic() - begin
+    expected = _outputs(whole)
+    made = len(expected)
+    print(f"uninterrupted: {made} files in {seconds:.0f} s, exit code {code}")
+    _check_reports(trial, whole)
+    if not expected:
+        raise LostError("nothing was compressed; nothing can be lost")
+    tally = Tally()
+    while tally.kills < kills:
+        out = trial.workdir / f"round-{tally.rounds}"
+        ended = _round(trial, out, expected, tally, kills, seconds)
+        if ended != code:
+            raise LostError(f"the exit code is {ended}, uninterrupted it was {code}")
+        tally.again += _check_end(trial, out, expected)
+        tally.rounds += 1
+        tally.files += made
+        print(f"round {tally.rounds}: {tally}", flush=True)
+        shutil.rmtree(out)
+    return tally
+
+
+def _round(trial, out, expected, tally: Tally, kills: int, seconds: float) -> int:
+    """Runs into a folder until a run ends by itself; returns its exit code."""
+    while True:
+        begun = _statuses(out)["begun"]
+        process = trial.start(out)
+        try:
+            if tally.kills >= kills:
+                return process.wait(_SECONDS_AT_MOST)
+            _wait(trial, process, out, begun, seconds)
+            code = process.poll()
+            if code is not None:
+                return code
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        tally.kills += 1
+        tally.early += _statuses(out)["begun"] == begun
+        _check_after_kill(out, expected, tally)
+
+
+def _wait(trial: Trial, process, out: pathlib.Path, begun: int, seconds: float):
+    """Waits for a random moment, or the end."""
+    draw = trial.rng.random
+    end = time.monotonic() + _SECONDS_AT_MOST
+    if draw() < _EARLY:
+        end = time.monotonic() + draw() * seconds / 2
+        begun = sys.maxsize
+    else:  # Some files after the first, and then a while.
+        begun += trial.rng.randrange(1, 4 * trial.processes + 1)
+    path = out / "journal.jsonl"
+    while process.poll() is None and time.monotonic() < end:
+        size = path.stat().st_size if path.exists() else 0
+        if begun < sys.maxsize and size and _statuses(out)["begun"] >= begun:
+            end, begun = time.monotonic() + draw() ** 2 * seconds / 20, sys.maxsize
+        time.sleep(0.002)
+
+
+def _statuses(out: pathlib.Path) -> collections.Counter[str]:
+    lines = filter(None, journal.entries(out))
+    return collections.Counter(line["status"] for line in lines)
+
+
+def _outputs(out: pathlib.Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in out.rglob("*")
+        if path.is_file() and not path.name.startswith("journal")
+    }
+
+
+def _check_after_kill(out, expected, tally: Tally) -> None:
+    """Compares all files that are there."""
+    for name, data in _outputs(out).items():
+        if ".tmp-" in name:
+            tally.unfinished += 1
+            continue
+        try:
+            bitstream.unpack(data)
+        except CodecError as error:
+            raise LostError(f"{out / name} is not whole: {error}") from error
+        if data != expected.get(name):
+            raise LostError(f"{out / name} is not that of the uninterrupted run")
+
+
+def _check_end(trial: Trial, out: pathlib.Path, expected) -> int:
+    """Compares everything, reads the journal, and counts files begun again."""
+    there = _outputs(out)
+    if there.keys() != expected.keys():
+        odd = sorted(there.keys() ^ expected.keys())
+        raise LostError(f"{len(odd)} files too few or too many, such as {odd[0]}")
+    for name, data in there.items():
+        if data != expected[name]:
+            raise LostError(f"{out / name} is not that of the uninterrupted run")
+    done: set[str] = set()
+    begun = 0
+    for line in filter(None, journal.entries(out)):
+        if line["target"] in done:
+            raise LostError(f"{line['target']} is {line['status']} after it was done")
+        begun += line["status"] == "begun" and line["target"] in expected
+        if line["status"] == "done":
+            done.add(line["target"])
+    if done != expected.keys():
+        raise LostError(f"the journal knows {len(done)} of {len(expected)} files")
+    _check_reports(trial, out)
+    return begun - len(expected)
+
+
+def _check_reports(trial: Trial, out: pathlib.Path) -> None:
+    reports = pathlib.Path(f"{out}.err").read_text()
+    for name in trial.bad:
+        if f"{trial.source / name}: " not in reports:
+            raise LostError(f"{name} was not reported; stderr:\n{reports}")
+
+
+def make_source(
+    folder: pathlib.Path, images: pictures.Pictures, count: int, side: int, seed: int
+) -> list[str]:
+    """Fills a folder with crops in subfolders, and bad files; returns the bad ones.
+
+    Args:
+        folder: Does not exist yet.
+        images: Crops are cut from these.
+        count: Of good pictures.
+        side: Of crops, pixels.
+        seed: Of their places.
+    """
+    rng = random.Random(seed)
+    for i, image in enumerate(_crops(images, count, side, rng)):
+        path = folder / f"{i % 7}" / f"{i // 7 % 3}" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path)
+    some = (folder / "0/0/0.png").read_bytes()
+    bad = {
+        "0/half.png": some[: len(some) // 2],
+        "3/text.jpg": b"This is no picture.\n",
+        "5/1/empty.png": b"",
+    }
+    for name, data in bad.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return sorted(bad)
+
+
+def _crops(images, count, side, rng) -> Iterator[Image.Image]:
+    for i in range(count):
+        image = Image.fromarray(images.read(i % len(images)))
+        left = rng.randrange(max(1, image.width - side))
+        top = rng.randrange(max(1, image.height - side))
+        yield image.crop((left, top, left + side, top + side))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the trial and returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--images", required=True, help="folder of pictures to cut")
+    parser.add_argument("--model", help="default: the environment variable EGIC_MODEL")
+    parser.add_argument("--count", type=int, default=120, help="good pictures a round")
+    parser.add_argument("--side", type=int, default=128, help="of crops, pixels")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args(argv)
+    if args.model:
+        os.environ["EGIC_MODEL"] = args.model
+    with tempfile.TemporaryDirectory(prefix="kill_batch-") as name:
+        workdir = pathlib.Path(name)
+        images = pictures.find_pictures(args.images)
+        source = workdir / "source"
+        bad = make_source(source, images, args.count, args.side, args.seed)
+        rng = random.Random(args.seed)
+        trial = Trial(PROGRAM, source, bad, workdir, args.processes, rng)
+        try:
+            tally = run(trial, args.kills)
+        except LostError as error:
+            print(f"LOST: {error}", file=sys.stderr)
+            return 1
+    print(f"{tally}\n{tally.kills} kills, 0 lost")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
