@@ -32,7 +32,6 @@ class Target:
         run: (seed, case) -> the name of the outcome, of which there are few.
         prepare: Called once before the first case; builds models, traces functions.
             The seconds and bytes that it takes are nobody's.
-        share: Of the time of a long run, compared with other targets.
         cases: Returns how many there are, for one that tries all of something; None
             for one without end.
         seconds: Of CPU that a case may take. Ten times as much may pass on the clock,
@@ -42,8 +41,7 @@ class Target:
     """
 
     run: Callable[[int, int], str]
-    prepare: Callable[[], None] = _nothing
-    share: float = 1.0
+    prepare: Callable[[], object] = _nothing
     cases: Callable[[], int] | None = None
     seconds: float = 1.0
     megabytes: float = 50.0

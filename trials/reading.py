@@ -4,6 +4,7 @@ import io
 import pathlib
 import tempfile
 import warnings
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -16,7 +17,11 @@ from trials.cases import Target, check, generator
 
 # What reading may take: the bytes of 256 x 256 pixels beside the process' own.
 _PIXELS = 256 * 256
-_ALLOWED = {"flatten_alpha": "white", "allow_16bit": True, "allow_cmyk": True}
+_ALLOWED: dict[str, Any] = {
+    "flatten_alpha": "white",
+    "allow_16bit": True,
+    "allow_cmyk": True,
+}
 
 
 def prepare() -> None:
@@ -115,7 +120,7 @@ def arrays(seed: int, case: int) -> str:
 
 
 TARGETS = {
-    "pictures": Target(read_pictures, prepare, share=2),
-    "compress_command": Target(compressed, compress_prepare, share=2, megabytes=200.0),
+    "pictures": Target(read_pictures, prepare),
+    "compress_command": Target(compressed, compress_prepare, megabytes=200.0),
     "arrays": Target(arrays, compress_prepare),
 }

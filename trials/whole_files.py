@@ -75,14 +75,14 @@ def _any(file: File, rng: random.Random, tiled: bool) -> bytes:
 def _header(file: File, rng: random.Random, tiled: bool) -> bytes:
     """Other numbers in the header, around the same payload."""
     packet = file.packet
-    fields = {
-        "width": rng.choice((packet.width, damage.side(rng))),
-        "height": rng.choice((packet.height, damage.side(rng))),
-        "length": len(packet.payload),
-        "flags": rng.choice((packet.flags, packet.flags ^ bitstream.TILED)),
-        "model_id": packet.model_id,
-    }
-    return damage.sealed(damage.head(**fields), packet.payload, packet.latents_crc)
+    head = damage.head(
+        rng.choice((packet.width, damage.side(rng))),
+        rng.choice((packet.height, damage.side(rng))),
+        len(packet.payload),
+        flags=rng.choice((packet.flags, packet.flags ^ bitstream.TILED)),
+        model_id=packet.model_id,
+    )
+    return damage.sealed(head, packet.payload, packet.latents_crc)
 
 
 def _payload(file: File, rng: random.Random, tiled: bool) -> bytes:
@@ -216,11 +216,9 @@ def command(arguments: list[str], tiled: bool = False) -> Run:
 
 
 TARGETS = {
-    "files": Target(damaged, prepare, share=3),
-    "tiled_files": Target(
-        lambda seed, case: damaged(seed, case, tiled=True), prepare, share=3
-    ),
+    "files": Target(damaged, prepare),
+    "tiled_files": Target(lambda seed, case: damaged(seed, case, tiled=True), prepare),
     "forged": Target(forged, prepare),
     "geometry": Target(geometry, prepare, megabytes=_MEGABYTES),
-    "decompress_command": Target(commanded, prepare, share=2),
+    "decompress_command": Target(commanded, prepare),
 }
