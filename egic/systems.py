@@ -45,7 +45,9 @@ def pretraining(
     rate = Poly(part.learning_rate, config.steps, part.warmup_steps, part.power)
     group = Group(critic.trainable_variables, Adam(rate, epsilon=part.epsilon))
     objective = _SemanticObjective(critic, config.loss, label_set.ignore_label)
-    return (Player("discriminator", objective, [group], part.clip_norm or None),)
+    clip_norm = part.clip_norm or None
+    statistics = critic.non_trainable_variables
+    return (Player("discriminator", objective, [group], clip_norm, statistics),)
 
 
 class _SemanticObjective:
@@ -131,7 +133,8 @@ def stage2(
 
 def _player(name: str, objective, network: Any, rate: float, part: AdamConfig):
     group = Group(network.trainable_variables, Adam(rate, epsilon=part.epsilon))
-    return Player(name, objective, [group], part.clip_norm or None)
+    clip_norm = part.clip_norm or None
+    return Player(name, objective, [group], clip_norm, network.non_trainable_variables)
 
 
 def generator_weights(config: Stage2Config) -> GeneratorWeights:

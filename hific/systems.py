@@ -92,6 +92,7 @@ def stage2(
         _DiscriminatorObjective(model, critic, config, seed),
         (Group(critic.trainable_variables, make_optimizer(rate, config.optimizer)),),
         config.optimizer.clip_norm or None,
+        critic.non_trainable_variables,
     )
     generator = Player(
         "generator",

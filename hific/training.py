@@ -13,6 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from hific.averages import Average
+from hific.determinism import fix_order_of_sums
 from hific.guards import Guard
 from hific.objectives import Terms
 
@@ -44,12 +45,15 @@ class Player:
             is drawn statelessly from it.
         groups: The only variables this player may change, with their optimizers.
         clip_norm: Limit of the gradient norm over all groups, or None.
+        statistics: Variables that the objective itself changes in passing, such as the
+            running means of batch norm. A step that is not applied takes that back.
     """
 
     name: str
     objective: Callable[[Any, tf.Tensor], Terms]
     groups: Sequence[Group]
     clip_norm: float | None = None
+    statistics: Sequence[tf.Variable] = ()
 
     def __post_init__(self):
         if not self.groups or not all(group.variables for group in self.groups):
@@ -77,6 +81,7 @@ def update(player: Player, batch: Any, step: tf.Tensor) -> dict[str, tf.Tensor]:
         finite, so that nothing changed.
     """
     variables = player.variables
+    before = [tf.identity(variable) for variable in player.statistics]
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(variables)
         terms = player.objective(batch, step)
@@ -92,7 +97,11 @@ def update(player: Player, batch: Any, step: tf.Tensor) -> dict[str, tf.Tensor]:
     if player.clip_norm is not None:
         gradients, _ = tf.clip_by_global_norm(gradients, player.clip_norm, norm)
     finite = tf.math.is_finite(total) & tf.math.is_finite(norm)
-    tf.cond(finite, lambda: _apply(player.groups, gradients), tf.no_op)
+    tf.cond(
+        finite,
+        lambda: _apply(player.groups, gradients),
+        lambda: _assign(player.statistics, before),
+    )
     metrics = dict(terms.logged) | dict(terms.weighted)
     metrics |= {"total": total, "gradient_norm": norm, "applied": finite}
     return {
@@ -109,6 +118,12 @@ def _apply(groups: Sequence[Group], gradients: Sequence[tf.Tensor]) -> tf.Operat
             gradients[len(group.variables) :],
         )
         group.optimizer.apply_gradients(zip(mine, group.variables, strict=True))
+    return tf.no_op()
+
+
+def _assign(variables, values) -> tf.Operation:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
     return tf.no_op()
 
 
@@ -143,6 +158,7 @@ def make_train_step(
             guard.count(tf.reduce_min(tf.stack(applied)) > 0)
         if average is not None:
             average.update(step)
+        fix_order_of_sums(tf.compat.v1.get_default_graph())
         return metrics
 
     return train_step

@@ -69,6 +69,23 @@ def test_a_step_that_is_not_finite_changes_nothing_and_is_counted():
     assert (int(guard.skipped), int(guard.longest)) == (3, 2)
 
 
+def test_a_step_that_is_not_finite_takes_back_what_the_objective_changed():
+    norm = tf.keras.layers.BatchNormalization(momentum=0.5)
+    norm.build((None, 1))
+    one = training.Player(
+        "p",
+        lambda batch, step: Terms({"t": tf.reduce_sum(norm(batch, training=True))}),
+        [training.Group(norm.trainable_variables, tf.keras.optimizers.SGD(0.1))],
+        statistics=norm.non_trainable_variables,
+    )
+    step = training.make_train_step([one])
+    step((tf.constant([[0.0], [4.0]]),), ZERO)
+    assert norm.moving_mean.numpy() == [1.0]  # Half of the batch's 2.
+    step((tf.constant([[np.nan], [4.0]]),), ZERO)
+    assert norm.moving_mean.numpy() == [1.0]
+    assert norm.moving_variance.numpy() == [2.5]
+
+
 def test_players_move_in_order_each_with_its_own_share_of_the_batch():
     a, b = tf.Variable(0.0), tf.Variable(0.0)
     first = player(lambda x, _: Terms({"t": a * tf.reduce_sum(x)}), a, name="d")
