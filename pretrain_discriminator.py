@@ -8,14 +8,13 @@ r"""Teaches a discriminator to segment labelled pictures: stage 0 of EGIC.
 Pictures come from one of --records (DeepLab2's TFRecords), --images with --labels,
 --tfds and --synthetic; --val_... name a validation set, whose mean IoU is logged.
 Writes config.json, checkpoints/, metrics.jsonl and TensorBoard logs to --workdir, and
-continues from the newest valid checkpoint it finds there, bit for bit. SIGTERM and
-Ctrl-C save first and exit with code 75. To see that everything runs, without data:
+continues from the newest valid checkpoint it finds there, bit for bit. SIGTERM, SIGUSR1
+and Ctrl-C save first and exit with code 75. To see that everything runs, without data:
 --config=egic/pretraining_config.py:synthetic-tiny --synthetic=100 --steps=100.
 docs/data.md and docs/training.md have more.
 """
 
 import pathlib
-import sys
 
 from absl import app, flags
 from ml_collections import config_flags
@@ -26,9 +25,7 @@ import hific.config
 from deeplab2_tf.errors import DataError
 from egic import labelled_flags, pretraining
 from egic.pretraining_config import KINDS, PretrainingConfig
-from hific import loop, overrides
-from hific.checkpoints import UnusableCheckpoint
-from hific.guards import NonFiniteTraining
+from hific import overrides, running
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Preset (FILE.py:NAME), and overrides as --config.a.b=value."
@@ -49,6 +46,7 @@ labelled_flags.define("val_", "Validation")
 _VALIDATION_SEED = 1_000_000  # Scenes that no training run of a usual seed has seen.
 
 
+@running.as_script("pretrain_discriminator.py", DataError)
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}. Flags start with --.")
@@ -62,13 +60,7 @@ def main(argv):
         pretraining.record(config, workdir, source, validation, _SEED.value)
     except ValueError as error:
         raise app.UsageError(str(error)) from error
-    try:
-        pretraining.train(config, source, workdir, _settings(), validation)
-    except loop.Interrupted as interrupted:
-        print(interrupted, file=sys.stderr)
-        sys.exit(loop.EXIT_INTERRUPTED)
-    except (NonFiniteTraining, UnusableCheckpoint, DataError) as error:
-        sys.exit(f"pretrain_discriminator.py: {error}")
+    pretraining.train(config, source, workdir, _settings(), validation)
 
 
 def _resolved() -> PretrainingConfig:

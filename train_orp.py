@@ -15,7 +15,6 @@ a CPU: --config=egic/orp_config.py:orp-tiny. docs/training.md has more.
 
 import functools
 import pathlib
-import sys
 
 from absl import app, flags
 from ml_collections import config_flags
@@ -25,10 +24,7 @@ from ml_collections import config_flags
 import hific.config
 from egic import orp
 from egic.orp_config import KINDS, OrpConfig
-from hific import loop, overrides, run_directory
-from hific.checkpoints import UnusableCheckpoint
-from hific.errors import CodecError
-from hific.guards import NonFiniteTraining
+from hific import overrides, run_directory, running
 from hific.pictures import find_pictures
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -69,6 +65,7 @@ _CACHE_MB = flags.DEFINE_integer(
 )
 
 
+@running.as_script("train_orp.py")
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}. Flags start with --.")
@@ -81,16 +78,7 @@ def main(argv):
         model = orp.prepare(config, origin, workdir, _PRECISION.value, order)
     except ValueError as error:
         raise app.UsageError(str(error)) from error
-    try:
-        orp.train(config, model, pictures, workdir, _settings())
-    except loop.Interrupted as interrupted:
-        print(interrupted, file=sys.stderr)
-        sys.exit(loop.EXIT_INTERRUPTED)
-    except (NonFiniteTraining, UnusableCheckpoint) as error:
-        sys.exit(f"train_orp.py: {error}")
-    except CodecError as error:
-        print(f"train_orp.py: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    orp.train(config, model, pictures, workdir, _settings())
 
 
 def _resolved() -> OrpConfig:

@@ -5,13 +5,12 @@ r"""Trains a codec for rate, distortion and perception, without a discriminator.
         --batch_size=4 --init=klt
 
 Writes config.json, checkpoints/, metrics.jsonl and TensorBoard logs to --workdir, and
-continues from the newest valid checkpoint it finds there, bit for bit. SIGTERM and
-Ctrl-C save first and exit with code 75. To see that everything runs: --steps=20.
+continues from the newest valid checkpoint it finds there, bit for bit. SIGTERM, SIGUSR1
+and Ctrl-C save first and exit with code 75. To see that everything runs: --steps=20.
 docs/training.md has more.
 """
 
 import pathlib
-import sys
 
 from absl import app, flags
 from ml_collections import config_flags
@@ -21,10 +20,7 @@ from ml_collections import config_flags
 import hific.config
 from egic import stage1
 from egic.config import KINDS
-from hific import loop, lpips, overrides, run_directory
-from hific.checkpoints import UnusableCheckpoint
-from hific.errors import CodecError
-from hific.guards import NonFiniteTraining
+from hific import lpips, overrides, run_directory, running
 from hific.pictures import find_pictures
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -70,6 +66,7 @@ _CACHE_MB = flags.DEFINE_integer(
 )
 
 
+@running.as_script("train_stage1.py")
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}. Flags start with --.")
@@ -78,20 +75,11 @@ def main(argv):
         config = hific.config.from_dict(hific.config.to_dict(_CONFIG.value), KINDS)
         pictures = find_pictures(_IMAGES.value)
         stage1.check_start(_INIT.value, config)
-        order = run_directory.Order(_SEED.value, len(pictures))
+        order = run_directory.Order(_SEED.value, len(pictures), _BATCH_SIZE.value)
         stage1.record(config, workdir, _STEPS.value, order)
     except ValueError as error:
         raise app.UsageError(str(error)) from error
-    try:
-        stage1.train(config, pictures, workdir, _settings(), _load_lpips(config))
-    except loop.Interrupted as interrupted:
-        print(interrupted, file=sys.stderr)
-        sys.exit(loop.EXIT_INTERRUPTED)
-    except (NonFiniteTraining, UnusableCheckpoint) as error:
-        sys.exit(f"train_stage1.py: {error}")
-    except CodecError as error:
-        print(f"train_stage1.py: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    stage1.train(config, pictures, workdir, _settings(), _load_lpips(config))
 
 
 def _settings() -> stage1.Settings:

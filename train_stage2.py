@@ -14,9 +14,9 @@ without labels, which trains all of the codec:
 
 Writes config.json (of the codec), stage.json, checkpoints/, metrics.jsonl and
 TensorBoard logs to --workdir, and continues from the newest valid checkpoint it finds
-there, bit for bit; --init_from and --discriminator are then not needed. SIGTERM and
-Ctrl-C save first and exit with code 75. To see that everything runs: --steps=20.
-docs/training.md has more.
+there, bit for bit; --init_from and --discriminator are then not needed. SIGTERM,
+SIGUSR1 and Ctrl-C save first and exit with code 75. To see that everything runs:
+--steps=20. docs/training.md has more.
 """
 
 import functools
@@ -34,11 +34,8 @@ import hific.config
 from deeplab2_tf.errors import DataError
 from egic import hific_stage2, labelled_flags, stage2, systems
 from egic.stage2_config import BETAS, STRATEGIES, Stage2Config
-from hific import loop, lpips, overrides, run_directory
-from hific.checkpoints import UnusableCheckpoint
+from hific import lpips, overrides, run_directory, running
 from hific.config import HificConfig
-from hific.errors import CodecError
-from hific.guards import NonFiniteTraining
 from hific.pictures import find_pictures
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -111,6 +108,7 @@ _EGIC_ONLY = (
 )
 
 
+@running.as_script("train_stage2.py", DataError)
 def main(argv):
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}. Flags start with --.")
@@ -119,16 +117,7 @@ def main(argv):
         train = _RECORDED[type(config)](config, pathlib.Path(_WORKDIR.value))
     except ValueError as error:
         raise app.UsageError(str(error)) from error
-    try:
-        train()
-    except loop.Interrupted as interrupted:
-        print(interrupted, file=sys.stderr)
-        sys.exit(loop.EXIT_INTERRUPTED)
-    except (NonFiniteTraining, UnusableCheckpoint, DataError) as error:
-        sys.exit(f"train_stage2.py: {error}")
-    except CodecError as error:
-        print(f"train_stage2.py: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    train()
 
 
 def _egic(config: Stage2Config, workdir: pathlib.Path) -> Callable[[], None]:
@@ -169,7 +158,8 @@ def _hific(config: HificConfig, workdir: pathlib.Path) -> Callable[[], None]:
     steps = _STEPS.value or _HIFIC_STEPS
     start = hific_stage2.prepare(config, _origin(workdir), workdir, _settings(), steps)
     perception = _load_lpips(config.perceptual_weight)
-    order = run_directory.Order(_SEED.value, len(pictures))
+    batch_size = _BATCH_SIZE.value or _HIFIC_BATCH_SIZE
+    order = run_directory.Order(_SEED.value, len(pictures), batch_size)
     run_directory.begin_stage(start.config, start.config, order, start.origin, workdir)
     return functools.partial(
         hific_stage2.train,
@@ -178,7 +168,7 @@ def _hific(config: HificConfig, workdir: pathlib.Path) -> Callable[[], None]:
         workdir,
         _settings(),
         steps,
-        _BATCH_SIZE.value or _HIFIC_BATCH_SIZE,
+        batch_size,
         perception,
     )
 

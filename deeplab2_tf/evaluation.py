@@ -76,6 +76,7 @@ def make_predict(
 def evaluate(
     predict: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
     source: Source,
+    before_each: Callable[[], None] = lambda: None,
 ) -> Segmented:
     """Segments every picture of a source.
 
@@ -84,6 +85,7 @@ def evaluate(
     Args:
         predict: As `make_predict` returns.
         source: A validation set.
+        before_each: Called before every picture; may raise, to end it all.
 
     Raises:
         DataError: Not one picture can be used.
@@ -92,6 +94,7 @@ def evaluate(
     metric = MeanIoU(label_set.num_classes, label_set.ignore_label)
     skipped = []
     for index in range(len(source)):
+        before_each()
         try:
             picture = source.read(index)
         except DataError as error:

@@ -219,7 +219,7 @@ def validated(
 
     def look(report: Report, step: int, batch: systems.Labelled) -> None:
         del batch
-        segmented = evaluation.evaluate(predict, source)
+        segmented = evaluation.evaluate(predict, source, report.stop_if_asked)
         metric = segmented.mean_iou
         majority = metric.majority()
         report.measured(

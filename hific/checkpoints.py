@@ -6,11 +6,15 @@ checkpoint counts only with its marker `ckpt-N.ok`, written last, which holds th
 SHA-256 of its files.
 """
 
+import contextlib
+import errno
 import hashlib
 import json
 import logging
+import os
 import pathlib
 import re
+import shutil
 
 import tensorflow as tf
 
@@ -20,6 +24,7 @@ from hific.names import named_variables
 
 __all__ = [
     "Checkpoints",
+    "NotSaved",
     "UnusableCheckpoint",
     "load_weights",
     "named_variables",
@@ -31,6 +36,10 @@ _LOG = logging.getLogger("absl")
 
 class UnusableCheckpoint(ValueError):
     """A run cannot go on from what it saved."""
+
+
+class NotSaved(OSError):
+    """A checkpoint could not be written."""
 
 
 class Checkpoints:
@@ -51,9 +60,29 @@ class Checkpoints:
             self._checkpoint, str(self._directory), max_to_keep
         )
 
-    def save(self, step: int) -> None:
-        """Writes checkpoint `step` and returns once it is on the disk."""
-        prefix = pathlib.Path(self._manager.save(checkpoint_number=step))
+    def save(self, step: int) -> int:
+        """Writes checkpoint `step` and returns it once it is on the disk.
+
+        Raises:
+            NotSaved: The system could not write it, for want of space as a rule. What
+                was written of it is removed, those before are kept.
+        """
+        prefix = self._directory / f"ckpt-{step}"
+        try:
+            self._write(prefix, step)
+        except (OSError, tf.errors.OpError) as error:
+            with contextlib.suppress(OSError):
+                self._remove_unfinished(prefix)
+            raise NotSaved(
+                f"Checkpoint {step} cannot be written to {self._directory}: "
+                f"{_reason(error)}. {self._left()} Make room, or make it writable, and "
+                "run the same command again."
+            ) from error
+        return step
+
+    def _write(self, prefix: pathlib.Path, step: int) -> None:
+        _marker(prefix).unlink(missing_ok=True)  # Of files that are to be replaced.
+        self._manager.save(checkpoint_number=step)
         files = _files_of(prefix)
         for path in files:
             sync(path)
@@ -63,6 +92,33 @@ class Checkpoints:
         for marker in self._directory.glob("ckpt-*.ok"):
             if not _files_of(marker.with_suffix("")):
                 marker.unlink()
+
+    def _left(self) -> str:
+        steps = self.steps()
+        if not steps:
+            return "There is no other."
+        return f"The newest that can be used is of step {steps[0]}."
+
+    def tidy(self) -> None:
+        """Removes what a killed process left of checkpoints that it did not finish.
+
+        Only for the one process that trains in the directory. Where nothing was ever
+        finished nothing is removed.
+        """
+        for prefix in _prefixes(self._directory) if self.steps() else ():
+            if not _marker(prefix).exists():
+                self._remove_unfinished(prefix)
+        for folder in (self._directory, self._directory.parent):
+            for path in [*folder.glob("*.tmp-*"), *folder.glob("checkpoint.tmp*")]:
+                path.unlink(missing_ok=True)
+        for path in self._directory.glob("ckpt-*_temp*"):
+            _remove(path)
+
+    def _remove_unfinished(self, prefix: pathlib.Path) -> None:
+        for path in [*_files_of(prefix), *prefix.parent.glob(f"{prefix.name}_temp*")]:
+            _remove(path)
+        if not _files_of(prefix):
+            _marker(prefix).unlink(missing_ok=True)
 
     def restore(self) -> int:
         """Restores the newest valid checkpoint; damaged ones are named in the log.
@@ -120,19 +176,22 @@ def valid_checkpoints(workdir: pathlib.Path):
     Those without a marker (the run died while writing) or with files that differ from
     it are named in the log and left out.
     """
-    directory = pathlib.Path(workdir) / "checkpoints"
-    numbers = {
-        int(match[1])
-        for path in directory.glob("ckpt-*")
-        if (match := re.fullmatch(r"ckpt-(\d+)\.(index|ok)", path.name))
-    }
-    for number in sorted(numbers, reverse=True):
-        prefix = directory / f"ckpt-{number}"
+    for prefix in _prefixes(pathlib.Path(workdir) / "checkpoints"):
         problem = _problem(prefix)
         if problem:
             _LOG.warning("Skipping checkpoint %s: %s", prefix, problem)
         else:
             yield prefix
+
+
+def _prefixes(directory: pathlib.Path) -> list[pathlib.Path]:
+    """Of all checkpoints of which there is something, newest first."""
+    numbers = {
+        int(match[1])
+        for path in directory.glob("ckpt-*")
+        if (match := re.fullmatch(r"ckpt-(\d+)\.(index|ok)", path.name))
+    }
+    return [directory / f"ckpt-{number}" for number in sorted(numbers, reverse=True)]
 
 
 def load_weights(
@@ -184,14 +243,18 @@ def _problem(prefix: pathlib.Path) -> str | None:
         return f"{marker.name} is missing; writing it was interrupted."
     try:
         digests = json.loads(marker.read_text())
-    except ValueError:
+        for name, digest in digests.items():
+            path = prefix.with_name(name)
+            if not path.exists():
+                return f"{name} is missing."
+            if _sha256(path) != digest:
+                return f"{name} was damaged after it was written."
+    except (ValueError, AttributeError):
         return f"{marker.name} is damaged."
-    for name, digest in digests.items():
-        path = prefix.with_name(name)
-        if not path.exists():
-            return f"{name} is missing."
-        if _sha256(path) != digest:
-            return f"{name} was damaged after it was written."
+    except OSError as error:
+        return f"it cannot be read: {error}."
+    if set(digests) != {path.name for path in _files_of(prefix)}:
+        return f"{marker.name} is damaged."
     return None
 
 
@@ -206,6 +269,21 @@ def _files_of(prefix: pathlib.Path) -> list[pathlib.Path]:
             *prefix.parent.glob(f"{prefix.name}.index"),
         ]
     )
+
+
+def _remove(path: pathlib.Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    """What the system said, in its words: the end of what TensorFlow makes of it."""
+    text = error.message if isinstance(error, tf.errors.OpError) else str(error)
+    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+    known = [os.strerror(code) for code in codes if os.strerror(code) in text]
+    return known[0] if known else text.splitlines()[0].rstrip(".")
 
 
 def _sha256(path: pathlib.Path) -> str:

@@ -16,10 +16,9 @@ from hific.averages import Average
 from hific.checkpoints import Checkpoints
 from hific.guards import Guard, roll_back
 from hific.reports import Report
-from hific.signals import Signals
+from hific.run_directory import locked
+from hific.signals import Signals, Stopped
 from hific.training import Player, deal, make_train_step
-
-EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: a supervisor should start the run again.
 
 
 class Batches(Protocol):
@@ -44,7 +43,8 @@ class Occasion:
     Attributes:
         every: Steps between two looks; the last step is one too.
         look: (report, step, batch) -> None; `batch` is the one just trained on, and the
-            report takes what there is to say.
+            report takes what there is to say. One that takes long calls
+            `report.stop_if_asked()` now and then.
     """
 
     every: int
@@ -52,7 +52,7 @@ class Occasion:
 
 
 class Interrupted(Exception):
-    """SIGTERM or SIGINT arrived; the run was saved and can be resumed."""
+    """Something asked the run to stop; it was saved and can be resumed."""
 
 
 def fit(
@@ -88,69 +88,67 @@ def fit(
         Completed rounds.
 
     Raises:
-        Interrupted: SIGTERM or SIGINT came; the state was saved.
+        Interrupted: A signal came (see `hific.signals`); the state was saved.
         NonFiniteTraining: Going back three times did not help, or nothing was saved.
+        hific.checkpoints.UnusableCheckpoint: See `Checkpoints.restore`.
+        hific.run_directory.RunInUse: Another process trains in `workdir`.
+        OSError: The disk is full, or `workdir` cannot be written. What was saved before
+            is kept.
     """
     step = tf.Variable(0, trainable=False, dtype=tf.int64)
     guard = Guard()
     round_ = make_train_step(players, average, guard)
     kept = {"average": average} if average is not None else {}
     state = {"guard": guard, "optimizers": _optimizers(players), **modules, **kept}
-    checkpoints = Checkpoints(workdir, step=step, **state)
-    checkpoints.restore()
-    if int(step) >= steps:
-        print(f"{workdir} is done: {int(step)} of {steps} steps.", flush=True)
-        return int(step)
-    with (
-        contextlib.closing(batches_from(int(step))) as batches,
-        Report(workdir, int(step), steps) as report,
-        Signals() as signals,
-    ):
-        saved = int(step)
-        progress = _Progress(players, round_, step, batches)
-        while progress.done < steps and not signals.received:
-            progress.advance()
-            if progress.is_due(log_every, steps) or signals.received:
-                bad = {"data/bad_pictures": float(len(batches.bad))}
-                numbers = progress.take_metrics() | _rates(players) | bad
-                report.metrics(progress.done, numbers)
-                report.counts(skipped=int(guard.skipped))
-            # Not when interrupted: a run that never stops looks at fixed steps only.
-            if progress.is_due(log_every, steps) and guard.stuck():
-                back = roll_back(guard, checkpoints, step, checkpoint_every)
-                report.say(
-                    f"Step {progress.done} goes on with the weights of step {back}."
-                )
-            if progress.is_due(checkpoint_every, steps):
-                checkpoints.save(progress.done)
-                saved = progress.done
-            for occasion in occasions:  # A look may take long; a signal does not wait.
-                if progress.is_due(occasion.every, steps) and not signals.received:
-                    occasion.look(report, progress.done, progress.batch)
-        if saved < progress.done:
-            checkpoints.save(progress.done)
+    with locked(workdir):
+        checkpoints = Checkpoints(workdir, step=step, **state)
+        begun = checkpoints.restore()
+        checkpoints.tidy()
+        if begun >= steps:
+            print(f"{workdir} is done: {begun} of {steps} steps.", flush=True)
+            return begun
+        with (
+            contextlib.closing(batches_from(begun)) as batches,
+            Signals() as signals,
+            Report(workdir, begun, steps, signals.stop_if_asked) as report,
+        ):
+            progress = _Progress(players, round_, step, steps, batches)
+            intervals = _Intervals(log_every, checkpoint_every, occasions)
+            _go_on(progress, intervals, guard, checkpoints, report, signals)
     if progress.done < steps:
         raise Interrupted(f"Interrupted and saved at step {progress.done} of {steps}.")
     return progress.done
 
 
+@dataclasses.dataclass(frozen=True)
+class _Intervals:
+    """What `fit` does every so many steps."""
+
+    log: int
+    checkpoint: int
+    occasions: Sequence[Occasion]
+
+
 class _Progress:
     """Steps with one call each; metrics stay where they were computed until asked."""
 
-    def __init__(self, players, round_, step: tf.Variable, batches: Batches):
+    def __init__(
+        self, players, round_, step: tf.Variable, steps: int, batches: Batches
+    ):
+        self.step = step
         self.done = int(step)
+        self.steps = steps
         self.batch: Any = None
         self._batches = batches
-        self._step = step
         self._players = players
         self._round = round_
         self._names: list[str] = []
         self._window: list[tf.Tensor] = []
         self._compiled: Callable | None = None
 
-    def is_due(self, every: int, last: int) -> bool:
+    def is_due(self, every: int) -> bool:
         """Whether what happens every so many steps, and at the last, happens now."""
-        return self.done == last or self.done % every == 0
+        return self.done == self.steps or self.done % every == 0
 
     def advance(self) -> None:
         self.batch = next(self._batches)
@@ -166,8 +164,8 @@ class _Progress:
 
         @tf.function(input_signature=[signature], autograph=False)
         def compiled(batch):
-            metrics = self._round(deal(batch, len(self._players)), self._step.value())
-            self._step.assign_add(1)
+            metrics = self._round(deal(batch, len(self._players)), self.step.value())
+            self.step.assign_add(1)
             self._names[:] = metrics
             return tf.stack(list(metrics.values()))
 
@@ -182,6 +180,47 @@ class _Progress:
         total = np.where(finite, values, 0.0).sum(axis=0)
         means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
         return dict(zip(self._names, means.tolist(), strict=True))
+
+    def rates(self) -> dict[str, float]:
+        """Learning rates of the last step, by player and group."""
+        return _rates(self._players)
+
+    def bad_pictures(self) -> float:
+        """How many pictures could not be used so far."""
+        return float(len(self._batches.bad))
+
+
+def _go_on(
+    progress: _Progress,
+    intervals: _Intervals,
+    guard: Guard,
+    checkpoints: Checkpoints,
+    report: Report,
+    signals: Signals,
+) -> None:
+    """Trains to the last step, or until a signal; the state is saved in both cases."""
+    saved = progress.done
+    while progress.done < progress.steps and not signals.received:
+        progress.advance()
+        signals.starting = False
+        if progress.is_due(intervals.log) or signals.received:
+            bad = {"data/bad_pictures": progress.bad_pictures()}
+            numbers = progress.take_metrics() | progress.rates() | bad
+            report.metrics(progress.done, numbers)
+            report.counts(skipped=int(guard.skipped))
+        # Not when interrupted: a run that never stops looks at fixed steps only.
+        if progress.is_due(intervals.log) and guard.stuck():
+            back = roll_back(guard, checkpoints, progress.step, intervals.checkpoint)
+            report.say(f"Step {progress.done} goes on with the weights of step {back}.")
+        if progress.is_due(intervals.checkpoint):
+            saved = checkpoints.save(progress.done)
+        with contextlib.suppress(Stopped):  # A wish to stop does not wait for a look.
+            for occasion in intervals.occasions:
+                if progress.is_due(occasion.every):
+                    signals.stop_if_asked()
+                    occasion.look(report, progress.done, progress.batch)
+    if saved < progress.done:
+        checkpoints.save(progress.done)
 
 
 def _optimizers(players: Sequence[Player]) -> dict[str, tf.keras.optimizers.Optimizer]:

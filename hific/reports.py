@@ -5,7 +5,7 @@ import json
 import math
 import pathlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import rich.console
@@ -26,14 +26,25 @@ class Report:
         workdir: The run directory.
         start: Steps already done.
         steps: Steps in all.
+        stop_if_asked: Called now and then by whatever takes long; raises where the run
+            is to stop.
     """
 
-    def __init__(self, workdir: pathlib.Path, start: int, steps: int):
+    def __init__(
+        self,
+        workdir: pathlib.Path,
+        start: int,
+        steps: int,
+        stop_if_asked: Callable[[], None] = lambda: None,
+    ):
+        self.stop_if_asked = stop_if_asked
         workdir = pathlib.Path(workdir)
         workdir.mkdir(parents=True, exist_ok=True)
         path = workdir / "metrics.jsonl"
         _forget_after(path, start)
         self._lines = path.open("a")
+        if start:
+            _forget_events_after(workdir / "logs", start)
         self._events = tf.summary.create_file_writer(str(workdir / "logs"))
         self._start, self._steps = start, steps
         self._began = self._logged_at = time.monotonic()
@@ -131,6 +142,15 @@ def _bar(start: int, steps: int) -> rich.progress.Progress | None:
     progress.add_task("training", total=steps, completed=start, rate=0.0, shown="")
     progress.start()
     return progress
+
+
+def _forget_events_after(logs: pathlib.Path, step: int) -> None:
+    """Tells TensorBoard that what was logged after a step is to be done again."""
+    event = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
+    with tf.Graph().as_default():
+        writer = tf.compat.v1.summary.FileWriter(str(logs))
+    writer.add_session_log(event, step + 1)
+    writer.close()
 
 
 def _forget_after(path: pathlib.Path, step: int) -> None:
