@@ -87,6 +87,8 @@ def run(order: Order) -> int:
         raise batch.UsageError(
             f"{order.root} holds no file that ends in {', '.join(order.reads)}."
         )
+    if order.processes > 1:  # Processes that share a GPU take of it what they need.
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with Journal(order.out, order.shard) as journal:
         _tidy(order, journal)
         return _Run(order, journal, found, problems).run()
@@ -168,8 +170,7 @@ class _Run:
             pace.add(made)
             return f"{pace.count} {order.line(job, made)}"
         _stop_for(outcome.error)
-        reason, left = str(outcome.error), sizes_of(job.targets) is not None
-        self._journal.failed(key, source, reason, left)
+        self._journal.failed(key, source, str(outcome.error), _is_left(job))
         self._complain(place, str(job.source), outcome.error)
         self._count_deaths(outcome.error)
         pace.failed += 1
@@ -218,8 +219,17 @@ def _finished(order: Order, found: Found, history: History) -> bool:
                 return True
             ours = True  # Of the source as it was, or some are gone.
     if not ours and not order.replace:
-        raise FileExistsError(errno.EEXIST, _why_kept(done, order), str(job.target))
+        why = _why_kept(done, order, os.path.abspath(found.source))
+        raise FileExistsError(errno.EEXIST, why, str(job.target))
     return False
+
+
+def _is_left(job: batch.Job) -> bool:
+    """Whether there is an output of a job, as far as can be known."""
+    try:
+        return sizes_of(job.targets) is not None
+    except OSError:
+        return True
 
 
 def _as_made(sizes: Sequence[int], made: Sequence[int]) -> bool:
@@ -229,9 +239,11 @@ def _as_made(sizes: Sequence[int], made: Sequence[int]) -> bool:
     )
 
 
-def _why_kept(done: Done | None, order: Order) -> str:
+def _why_kept(done: Done | None, order: Order, source: str) -> str:
     if done is None:
         return "exists, and the journal does not know it; --force replaces it"
+    if done.source != source:
+        return f"exists, made from {done.source}; --force replaces it"
     if done.settings != order.settings:
         return "exists, made with another model or other flags; --force replaces it"
     return "exists, but is not what the journal says of it; --force replaces it"

@@ -230,7 +230,8 @@ class Journal:
 
 def entries(folder: pathlib.Path) -> Iterator[Any]:
     """Yields the lines of all journals of a folder; None for one that is damaged."""
-    for path in sorted(folder.glob("journal*.jsonl")):
+    shards = sorted(folder.glob("journal-*-of-*.jsonl"))
+    for path in (*folder.glob("journal.jsonl"), *shards):
         with path.open("rb") as lines:
             for line in lines:
                 try:

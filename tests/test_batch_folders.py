@@ -198,6 +198,23 @@ def test_an_output_that_was_changed_is_replaced_only_with_force(order, capsys):
     assert "is not what the journal says of it" in capsys.readouterr().err
 
 
+def test_outputs_of_another_folder_are_replaced_only_with_force(order, capsys):
+    _pictures(order, "a.png")
+    batch_folders.run(order)
+    other = _with(order, root=order.root.parent / "other")
+    _pictures(other, "a.png")
+    assert batch_folders.run(other) == batch.EXIT_EXISTS
+    assert f"exists, made from {order.root}/a.png; --force" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_fails_its_files_alone(order, capsys):
+    _pictures(order, "a/x.png", "b/y.png")
+    order.out.mkdir()
+    (order.out / "a").write_text("a file")
+    assert batch_folders.run(order) == batch.EXIT_EXISTS
+    assert _outputs(order).keys() == {"b/y.egic"}
+
+
 def test_what_a_killed_run_left_is_finished_last_and_without_force(order):
     _pictures(order, "a.png", "b.png", "c.png")
     with journal.Journal(order.out) as opened:
