@@ -14,14 +14,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from hific import bitstream
+from hific import bitstream, signals
 from hific.errors import CodecError, ModelLoadError
 
 EXIT_USAGE = 2
 EXIT_EXISTS = 3
 EXIT_SYSTEM = 4
 EXIT_MEMORY = 5
-EXIT_STOPPED = 75  # By which a scheduler begins again, as with training.
+EXIT_STOPPED = signals.EXIT_INTERRUPTED  # A folder, and the same command goes on.
 EXIT_INTERRUPTED = 130
 
 Item = TypeVar("Item")

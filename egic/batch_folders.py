@@ -24,11 +24,13 @@ from egic.folders import Found, Shard
 from egic.journal import Done, History, Journal, sizes_of
 from hific import memory, workers
 from hific.errors import ModelLoadError, UnsupportedAlphaError
-from hific.signals import Signals
+from hific.signals import Signals, leaving
 
 # What would meet every further file alike.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _DEATHS_IN_A_ROW = 10
+
+_STOPPING = b"egic: stopping after the files in work; once more to stop at once\n"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,16 +84,21 @@ def run(order: Order) -> int:
     """
     if order.out.exists() and not order.out.is_dir():
         raise batch.UsageError(f"--out_dir={order.out} is a file, not a folder.")
-    found, problems = folders.find(order.root, order.reads, order.shard, order.out)
-    if not found and not problems and order.shard == folders.WHOLE:
-        raise batch.UsageError(
-            f"{order.root} holds no file that ends in {', '.join(order.reads)}."
-        )
     if order.processes > 1:  # Processes that share a GPU take of it what they need.
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    with Journal(order.out, order.shard) as journal:
-        _tidy(order, journal)
-        return _Run(order, journal, found, problems).run()
+    with contextlib.ExitStack() as stack:
+        with leaving():  # As long as nothing is begun.
+            found, problems = folders.find(
+                order.root, order.reads, order.shard, order.out
+            )
+            if not found and not problems and order.shard == folders.WHOLE:
+                raise batch.UsageError(
+                    f"{order.root} holds no file that ends in {', '.join(order.reads)}."
+                )
+            journal = stack.enter_context(Journal(order.out, order.shard))
+            _tidy(order, journal)
+            prepared = _Run(order, journal, found, problems)
+        return prepared.run()
 
 
 class _Run:
@@ -111,12 +118,12 @@ class _Run:
         for problem in problems:
             self._complain(-1, problem.path, problem.error)
         self._waiting = self._unfinished()
+        _warn_of_memory(order, [found[place] for place in self._waiting])
 
     def run(self) -> int:
         order, waiting = self._order, self._waiting
-        _warn_of_memory(order, [self._found[place] for place in waiting])
         pace = Pace(len(waiting))
-        with Signals() as signals, following(pace, order.verb) as show:
+        with Signals(_STOPPING) as signals, following(pace, order.verb) as show:
             outcomes = workers.run(
                 order.make,
                 self._jobs(),

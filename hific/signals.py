@@ -53,9 +53,11 @@ class Signals:
         starting: Nothing was done yet, so that inside `leaving` the first one leaves.
     """
 
-    def __init__(self):
+    def __init__(self, told: bytes = b""):
+        """Creates the object; `told` is what the first wish is answered on stderr."""
         self.received = False
         self.starting = True
+        self._told = told
         self._noted_at = 0.0
         self._before: dict[int, Any] = {}
 
@@ -77,6 +79,7 @@ class Signals:
             leave()
         if not self.received:
             self.received, self._noted_at = True, time.monotonic()
+            os.write(2, self._told)
         elif time.monotonic() - self._noted_at >= _ONE_WISH_SECONDS:
             self._restore()
             if callable(before):

@@ -282,7 +282,7 @@ def test_what_would_meet_every_file_ends_the_run_in_a_good_state(order, trouble,
     assert len(_outputs(order)) == 4
 
 
-def test_a_run_that_is_told_to_stop_finishes_what_it_began(order, capsys):
+def test_a_run_that_is_told_to_stop_finishes_what_it_began(order, capfd):
     _pictures(order, *(f"{i}.png" for i in range(9)))
     make = functools.partial(working, {"2.png": tell_to_stop})
     two = _with(order, make=make, processes=2)
@@ -290,7 +290,9 @@ def test_a_run_that_is_told_to_stop_finishes_what_it_began(order, capsys):
     done = _outputs(order)
     assert "2.egic" in done and len(done) < 9
     assert sorted(_begun(order)) == sorted(done)
-    assert "stopped; the same command goes on" in capsys.readouterr().err
+    error = capfd.readouterr().err
+    assert "stopping after the files in work" in error
+    assert "stopped; the same command goes on" in error
     assert batch_folders.run(order) == 0
     assert sorted(_begun(order)) == sorted(_outputs(order)) and len(_begun(order)) == 9
 
@@ -327,6 +329,18 @@ def test_damaged_lines_of_the_journal_are_told_and_done_again(order, capsys):
     assert "2 damaged lines of the journal" in capsys.readouterr().err
     path.write_bytes(path.read_bytes().removeprefix(b"garbage\n"))
     assert _begun(order) == ["a.egic", "b.egic", "b.egic"]
+
+
+def test_a_run_that_is_told_to_stop_before_it_began_leaves_at_once(order, tmp_path):
+    order.root.mkdir()
+    code = (
+        "import os, pathlib, signal\n"
+        "from egic import cli\n"
+        "os.scandir = lambda path: os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"cli.main(['decompress', {str(order.root)!r}, '--model=none'])\n"
+    )
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+    assert process.returncode == batch.EXIT_STOPPED
 
 
 @pytest.fixture
