@@ -74,6 +74,12 @@ def add_compress(verbs) -> None:
     parser.add_argument(
         "--allow_cmyk", action="store_true", help="convert CMYK pictures to sRGB"
     )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="before a file is written, decode it in another process with other "
+        "threads and libraries; what does not decode there is not written",
+    )
 
 
 def add_decompress(verbs) -> None:
@@ -96,6 +102,12 @@ def add_decompress(verbs) -> None:
     )
     _add_output_flags(parser)
     _add_folder_flags(parser)
+    parser.add_argument(
+        "--isolated",
+        action="store_true",
+        help="decode each file in a process of its own, with limited memory and time: "
+        "for files of unknown origin",
+    )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--alpha",

@@ -49,17 +49,19 @@ def compress(args: argparse.Namespace) -> int:
 def worker(args: argparse.Namespace) -> Callable[[batch.Job], batch.Made]:
     """Returns what compresses one picture after the other as the flags say."""
     codec, reading = commands.codec_loader(args.model), reading_of(args)
+    if args.verify:
+        from egic import verification
+
+        codec = verification.verified(codec, verification.Verifier(_model(args)))
     return lambda job: compress_one(job, reading, codec)
 
 
 def _order(folder: pathlib.Path, args: argparse.Namespace) -> batch_folders.Order:
-    from egic.models import Models
     from hific import bundle, images
 
-    model = Models(commands.model_directory(args.model)).only()
     settings = batch_folders.fingerprint(
         command="compress",
-        model=bundle.read_manifest(model)["sha256"],
+        model=bundle.read_manifest(_model(args))["sha256"],
         **dataclasses.asdict(reading_of(args)),
     )
     return batch_folders.Order(
@@ -76,6 +78,12 @@ def _order(folder: pathlib.Path, args: argparse.Namespace) -> batch_folders.Orde
         processes=args.processes or 1,
         replace=args.force,
     )
+
+
+def _model(args: argparse.Namespace) -> pathlib.Path:
+    from egic.models import Models
+
+    return Models(commands.model_directory(args.model)).only()
 
 
 def reading_of(args: argparse.Namespace) -> Reading:

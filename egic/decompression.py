@@ -67,7 +67,10 @@ def decompress(args: argparse.Namespace) -> int:
 
 def worker(args: argparse.Namespace) -> Callable[[batch.Job], batch.Made]:
     """Returns what decompresses one file after the other as the flags say."""
-    codec, show = commands.codec_loader(args.model), _shower(args)
+    from egic import models
+
+    found = models.Models(commands.model_directory(args.model))
+    codec, show = models.decoders(found, args.isolated), _shower(args)
     return lambda job: decompress_one(job, show, codec)
 
 
@@ -106,14 +109,15 @@ def _size(path: pathlib.Path) -> tuple[int, int] | None:
 
 
 def decompress_one(
-    job: batch.Job, show: Shower, codec: Callable[[], Decoder]
+    job: batch.Job, show: Shower, codec: Callable[[bytes], Decoder]
 ) -> batch.Made:
     """Decompresses one file to its pictures.
 
     Args:
         job: Source and targets.
         show: Makes the pictures of the targets.
-        codec: Returns the codec; called once the file is known to be intact.
+        codec: Returns the codec of a model id; called once the file is known to be
+            intact.
 
     Raises:
         UnsupportedAlphaError: The model does not have the alpha that is asked for.
@@ -124,8 +128,8 @@ def decompress_one(
 
     source = job.source.stat()
     data = batch.read_compressed(job.source)
-    bitstream.unpack(data)  # A damaged file is refused before a model is loaded.
-    model = codec()
+    packet = bitstream.unpack(data)  # A damaged file needs no model to be refused.
+    model = codec(packet.model_id)
     start = time.perf_counter()
     rendering = model.decode(data)
     pictures, remark = show(rendering)

@@ -16,8 +16,9 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 from hific import errors, memory
 from hific.errors import CodecError, LimitExceededError, UnsupportedAlphaError
@@ -112,6 +113,8 @@ class Child:
             env={**os.environ, **(environment or {})},
             start_new_session=True,
         )
+        # Also where nobody closes it, and at the end of this process.
+        self._finalizer = weakref.finalize(self, _end, self._process, self._said)
         for limit, value in self.budget.limits().items():
             # One that is gone already is noticed when it is asked.
             with contextlib.suppress(ProcessLookupError):
@@ -159,13 +162,7 @@ class Child:
 
     def close(self) -> None:
         """Kills it, and whatever it started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        for file in (self._process.stdin, self._process.stdout, self._said):
-            if file is not None:
-                with contextlib.suppress(OSError):  # What was not sent yet.
-                    file.close()
+        self._finalizer()
 
     def __enter__(self) -> "Child":
         return self
@@ -217,6 +214,16 @@ class Child:
         self._said.seek(max(0, size - _SAID_BYTES))
         lines = self._said.read().decode(errors="replace").strip().splitlines()
         return "".join(c for c in lines[-1] if c.isprintable()) if lines else ""
+
+
+def _end(process: subprocess.Popen, said: IO[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for file in (process.stdin, process.stdout, said):
+        if file is not None:
+            with contextlib.suppress(OSError):  # What was not sent yet.
+                file.close()
 
 
 def _wants_memory(said: str) -> bool:

@@ -6,16 +6,15 @@ manifests, which needs no TensorFlow.
 
 import functools
 import pathlib
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any
 
 import egic
 from egic import batch, isolation
+from egic.isolation import Budget
 from egic.remote_codec import PROGRAM, RemoteCodec, RemoteRendering
 from hific import bitstream, bundle
 from hific.errors import ModelLoadError, UnknownModelError
-
-if TYPE_CHECKING:
-    from hific.codec import Codec
 
 
 class Models:
@@ -92,22 +91,6 @@ class Models:
         )
 
 
-class Decoder:
-    """Decodes each file with its own model, in this process."""
-
-    def __init__(self, models: Models):
-        self._models = models
-        self._load = functools.cache(egic.load)
-
-    def decode(self, data: bytes):
-        """See `hific.codec.Codec.decode`."""
-        folder = self._models.path
-        if folder.is_dir():  # Where there is none, loading it says so.
-            folder = self._models.of(bitstream.unpack(data).model_id)
-        codec: Codec = self._load(folder)
-        return codec.decode(data)
-
-
 class IsolatedDecoder:
     """Decodes each file in a process of its own, within a budget for its size.
 
@@ -115,16 +98,19 @@ class IsolatedDecoder:
     """
 
     def __init__(
-        self, models: Models, budget_of=isolation.budget_of, program: str = PROGRAM
+        self,
+        model: pathlib.Path,
+        budget_of: Callable[[int, int], Budget] = isolation.budget_of,
+        program: str = PROGRAM,
     ):
         """Creates the decoder.
 
         Args:
-            models: On this machine.
-            budget_of: (height, width) -> `isolation.Budget`.
+            model: A bundle.
+            budget_of: (height, width) -> what its process may take.
             program: See `RemoteCodec`.
         """
-        self._models = models
+        self._model = model
         self._budget_of = budget_of
         self._program = program
         self._codec: RemoteCodec | None = None
@@ -133,11 +119,8 @@ class IsolatedDecoder:
         """See `hific.codec.Codec.decode`, and `isolation.Child.ask`."""
         self.close()
         packet = bitstream.unpack(data)
-        self._codec = RemoteCodec(
-            self._models.of(packet.model_id),
-            budget=self._budget_of(packet.height, packet.width),
-            program=self._program,
-        )
+        budget = self._budget_of(packet.height, packet.width)
+        self._codec = RemoteCodec(self._model, budget=budget, program=self._program)
         return self._codec.decode(data)
 
     def close(self) -> None:
@@ -145,3 +128,19 @@ class IsolatedDecoder:
         if self._codec is not None:
             self._codec.close()
             self._codec = None
+
+
+def decoders(models: Models, isolated: bool = False) -> Callable[[bytes], Any]:
+    """Returns a function from a file's model id to what decodes it.
+
+    Args:
+        models: On this machine.
+        isolated: Decode in other processes, see `IsolatedDecoder`.
+    """
+    load = functools.cache(IsolatedDecoder if isolated else egic.load)
+
+    def decoder(model_id: bytes):
+        # Where there is no folder, loading it says so.
+        return load(models.of(model_id) if models.path.is_dir() else models.path)
+
+    return decoder

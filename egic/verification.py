@@ -4,7 +4,9 @@ In another process, which computes in another way: what decodes there too does n
 it to this machine's habits.
 """
 
+import functools
 import pathlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from egic import configurations
@@ -83,3 +85,10 @@ class VerifiedCodec:
         data = self._codec.compress(image, *args, **kwargs)
         self._verifier.check(data)
         return data
+
+
+def verified(
+    codec: Callable[[], "Codec"], verifier: Verifier
+) -> Callable[[], VerifiedCodec]:
+    """What loads a codec, with a verifier beside it."""
+    return functools.cache(lambda: VerifiedCodec(codec(), verifier))
