@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | clean. Everything runs in .venv, which the first
+# make demo | test | lint | fuzz | bench | clean. Everything runs in .venv, which the first
 # command makes and later ones reuse until setup.cfg or constraints.txt changes.
 
 PYTHON ?= python3.11
@@ -9,7 +9,7 @@ MODULES := $(wildcard egic hific deeplab2_tf trials *.py)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint fuzz bench clean
 
 demo: $(STAMP)
 	$(BIN)/python demo.py
@@ -22,6 +22,13 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(MODULES)
 	$(BIN)/pytest -q tests/test_layers_of_imports.py
+
+# make fuzz MINUTES=30 [PROCESSES=2] [SEED=1]
+MINUTES ?= 5
+PROCESSES ?= 1
+fuzz: $(STAMP)
+	$(BIN)/python -m trials.fuzz --minutes=$(MINUTES) --processes=$(PROCESSES) \
+		$(if $(SEED),--seed=$(SEED))
 
 bench: $(STAMP)
 	$(BIN)/python -m egic.bench

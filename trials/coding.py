@@ -23,6 +23,7 @@ from trials.cases import Target, check, generator
 _SIDES = (4, 8)  # Of latents, positions.
 
 
+@functools.cache
 def prepare() -> None:
     """Traces what the cases call."""
     for height, width in ((4, 4), (8, 4), (8, 8)):

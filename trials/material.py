@@ -56,7 +56,6 @@ class File(NamedTuple):
     picture: "np.ndarray"
 
 
-@functools.cache
 def codec(tiled: bool = False) -> "Codec":
     """The micro codec of the golden file; loads TensorFlow.
 
@@ -64,6 +63,16 @@ def codec(tiled: bool = False) -> "Codec":
         tiled: Cut all but the smallest pictures, so that there are tiled files that
             decode within milliseconds.
     """
+    return _codec(tiled)
+
+
+def files(tiled: bool = False) -> tuple[File, ...]:
+    """Files of the micro codec, each at least 300 bytes; loads TensorFlow."""
+    return _files(tiled)
+
+
+@functools.cache
+def _codec(tiled: bool) -> "Codec":
     import numpy as np
 
     from hific import tables, tiles
@@ -79,8 +88,7 @@ def codec(tiled: bool = False) -> "Codec":
 
 
 @functools.cache
-def files(tiled: bool = False) -> tuple[File, ...]:
-    """Files of the micro codec, each at least 300 bytes; loads TensorFlow."""
+def _files(tiled: bool) -> tuple[File, ...]:
     from tests import micro_codec
 
     model = codec(tiled)

@@ -1,5 +1,6 @@
 """Fuzz targets of pictures coming in: read to pixels, or refused by a `CodecError`."""
 
+import functools
 import io
 import pathlib
 import tempfile
@@ -24,6 +25,7 @@ _ALLOWED: dict[str, Any] = {
 }
 
 
+@functools.cache
 def prepare() -> None:
     """Loads Pillow's plug-ins, and what they load."""
     for data in pictures.originals():
@@ -64,7 +66,7 @@ def _is_right(data: bytes, image: np.ndarray) -> None:
 
 def compressed(seed: int, case: int) -> str:
     """Pictures through `egic compress`: exit code, outputs and messages."""
-    from trials.whole_files import BUDGET, command
+    from trials.whole_files import command, within_budget
 
     rng = generator("compress_command", seed, case)
     data = pictures.any_picture(rng)
@@ -73,7 +75,7 @@ def compressed(seed: int, case: int) -> str:
         warnings.simplefilter("ignore")
         folder = pathlib.Path(name)
         (folder / "in.png").write_bytes(data)
-        with mock.patch.object(memory, "available", lambda: BUDGET):
+        with within_budget():
             chosen = rng.sample(flags, rng.randrange(4))
             run = command(["compress", f"{folder}/in.png", *chosen])
         left = {path.name for path in folder.rglob("*")} - {"in.png"}
@@ -87,6 +89,7 @@ def compressed(seed: int, case: int) -> str:
     return "compressed"
 
 
+@functools.cache
 def compress_prepare() -> None:
     """Traces what the cases call."""
     from trials import whole_files

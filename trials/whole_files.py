@@ -7,6 +7,7 @@ another picture come out.
 
 import contextlib
 import dataclasses
+import functools
 import io
 import pathlib
 import random
@@ -20,6 +21,7 @@ import egic
 from egic import cli
 from hific import bitstream, memory, tile_table
 from hific.codec import Codec
+from hific.coding import Coded
 from hific.errors import CodecError
 from hific.images import read_image
 from trials import damage, material
@@ -30,12 +32,18 @@ BUDGET = memory.BYTES_AT_START + memory.BYTES_PER_PIXEL * 100_000
 _MEGABYTES = 200.0  # By which 100,000 pixels of the micro codec may grow a process.
 
 
+@functools.cache
 def prepare() -> None:
     """Traces what the cases call, at the largest size that the budget allows."""
     material.files(tiled=False)
     material.files(tiled=True)
     big = np.zeros((300, 330, 3), np.uint8)
     material.codec().decompress(material.codec().compress(big))
+
+
+def within_budget():
+    """A context in which the machine has BUDGET bytes for this process."""
+    return mock.patch.object(memory, "available", lambda: BUDGET)
 
 
 def damaged(seed: int, case: int, tiled: bool = False) -> str:
@@ -45,7 +53,8 @@ def damaged(seed: int, case: int, tiled: bool = False) -> str:
     data = DAMAGES[rng.choice(list(DAMAGES))](file, rng, tiled)
     codec = material.codec(tiled)
     try:
-        picture = codec.decompress(data)
+        with within_budget():
+            picture = codec.decompress(data)
     except CodecError as error:
         return type(error).__name__
     return _right(codec, data, picture, tiled)
@@ -56,16 +65,21 @@ def _right(codec: Codec, data: bytes, picture: np.ndarray, tiled: bool) -> str:
     packet, latents = codec.decode_latents(data)
     check(picture.dtype == np.uint8, f"a picture of {picture.dtype}")
     check(picture.shape == (packet.height, packet.width, 3), "of another size")
-    found = [coded.crc() for coded in latents]
     for file in material.files(tiled):
-        if found == [coded.crc() for coded in file.latents]:
-            pairs = zip(latents, file.latents, strict=True)
-            same = [np.array_equal(mine.y_hat, its.y_hat) for mine, its in pairs]
-            check(all(same), "the original's symbols, but other values")
+        if _same(latents, file.latents):
             if picture.shape == file.picture.shape:
                 check(bool((picture == file.picture).all()), "another picture")
             return "undamaged" if data == file.data else "the original's latents"
     raise Violation(f"other latents than any original's: {data.hex()}")
+
+
+def _same(mine: list[Coded], its: list[Coded]) -> bool:
+    """Whether latents are the same to the last value; fingerprints are not asked."""
+    return len(mine) == len(its) and all(
+        np.array_equal(a, b)
+        for one, other in zip(mine, its, strict=True)
+        for a, b in zip(one[:4], other[:4], strict=True)
+    )
 
 
 def _any(file: File, rng: random.Random, tiled: bool) -> bytes:
@@ -160,11 +174,11 @@ def geometry(seed: int, case: int) -> str:
     flags = rng.randrange(2)
     head = damage.head(width, height, len(payload), 1, flags, codec.model_id)
     data = damage.sealed(head, payload, rng.randrange(2**32))
-    with mock.patch.object(memory, "available", lambda: BUDGET):
-        try:
+    try:
+        with within_budget():
             codec.decompress(data)
-        except CodecError as error:
-            return type(error).__name__
+    except CodecError as error:
+        return type(error).__name__
     return "picture"
 
 
@@ -177,7 +191,8 @@ def commanded(seed: int, case: int) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "in.egic").write_bytes(data)
-        run = command(["decompress", f"{folder}/in.egic"], tiled)
+        with within_budget():
+            run = command(["decompress", f"{folder}/in.egic"], tiled)
         left = {path.name for path in folder.rglob("*")} - {"in.egic"}
         if run.code:
             check(not left, f"left behind: {left}")
