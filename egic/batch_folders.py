@@ -176,7 +176,7 @@ class _Run:
             self._deaths = 0
             pace.add(made)
             return f"{pace.count} {order.line(job, made)}"
-        _stop_for(outcome.error)
+        _stop_for(outcome.error, job)
         self._journal.failed(key, source, str(outcome.error), _is_left(job))
         self._complain(place, str(job.source), outcome.error)
         self._count_deaths(outcome.error)
@@ -256,7 +256,7 @@ def _why_kept(done: Done | None, order: Order, source: str) -> str:
     return "exists, but is not what the journal says of it; --force replaces it"
 
 
-def _stop_for(error: BaseException) -> None:
+def _stop_for(error: BaseException, job: batch.Job) -> None:
     """Raises what would meet every further file alike."""
     if isinstance(error, ModelLoadError):
         raise error
@@ -266,7 +266,7 @@ def _stop_for(error: BaseException) -> None:
         raise OSError(
             error.errno,
             f"{error.strerror}; finished files are kept, and the same command goes on",
-            error.filename,
+            error.filename or str(job.target),
         ) from error
 
 
