@@ -30,10 +30,23 @@ class Rendering:
     """
 
     def __init__(
-        self, engine: TensorFlowEngine, y_hat: tf.Tensor, height: int, width: int
+        self,
+        engine: TensorFlowEngine,
+        y_hat: tf.Tensor,
+        height: int,
+        width: int,
+        part_of: tuple[int, int] | None = None,
     ):
-        """Keeps the latents, [1, h, w, C], of a picture of the given size."""
+        """Keeps the latents, [1, h, w, C], of a picture of the given size.
+
+        Args:
+            engine: Executes G and its head.
+            y_hat: The latents.
+            height, width: Of the picture, pixels.
+            part_of: Height and width to name in errors, where this is a part.
+        """
         self.height, self.width = height, width
+        self._border = functools.partial(border, *(part_of or (height, width)))
         self._engine = engine
         self._y_hat = y_hat
 
@@ -49,7 +62,7 @@ class Rendering:
             NonFiniteError: The networks gave NaN or infinity.
             LimitExceededError: The memory of this machine does not suffice.
         """
-        with border(self.height, self.width):
+        with self._border():
             return np.clip(np.rint(self.exact(alpha)), 0.0, 255.0).astype(np.uint8)
 
     def images(
@@ -98,7 +111,7 @@ class Rendering:
 
     @functools.cached_property
     def _features(self) -> tf.Tensor:
-        with border(self.height, self.width):
+        with self._border():
             return self._ends.features(self._y_hat)
 
     @property
@@ -111,7 +124,7 @@ class Rendering:
         return self._engine.ends
 
     def _shown(self, network, tensor: tf.Tensor) -> np.ndarray:
-        with border(self.height, self.width):
+        with self._border():
             image = network(tensor).numpy()[0, : self.height, : self.width]
         if not np.isfinite(image).all():
             raise NonFiniteError("The decoded image holds NaN or infinite values.")

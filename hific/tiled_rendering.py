@@ -85,7 +85,7 @@ class TiledRendering:
             core = tile.core.cut(*size)
             rows, columns = tile.window.over(LATENT_STRIDE).slices
             y_hat = tf.constant(self._y_hat[:, rows, columns])
-            drawn = Rendering(self._engine, y_hat, window.height, window.width)
+            drawn = Rendering(self._engine, y_hat, window.height, window.width, size)
             for picture, alpha in zip(pictures, maps, strict=True):
                 here = alpha[window.slices] if alpha.ndim else alpha
                 shown = draw(drawn, here)
