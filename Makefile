@@ -1,5 +1,5 @@
-# make demo | test | lint | fuzz | bench | clean. Everything runs in .venv, which the first
-# command makes and later ones reuse until setup.cfg or constraints.txt changes.
+# make demo | test | lint | fuzz | bench | clean. Everything runs in .venv, which the
+# first command makes and later ones reuse until setup.cfg or constraints.txt changes.
 
 PYTHON ?= python3.11
 VENV := .venv

@@ -114,6 +114,9 @@ def _work(jobs: queue.SimpleQueue, reports, seed: int, deadline: float) -> None:
         if seconds > 0:
             report = reports[name]
             watch.run(name, seed, seconds, report.next_case, report=report)
+            print(
+                f"{name}: {report.tried:,} tried, {len(report.found)} lost", flush=True
+            )
 
 
 def _unfinished(reports: Mapping[str, watch.Report]) -> list[str]:

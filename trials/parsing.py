@@ -8,6 +8,7 @@ import functools
 
 from hific import bitstream, tile_table
 from hific.errors import CodecError
+from hific.magic import MAGIC
 from trials import damage, material
 from trials.cases import Target, check, generator
 
@@ -102,6 +103,25 @@ def canonical(data: bytes) -> str:
         again = tile_table.join(streams)
         check(again == packet.payload, f"table not canonical: {data[:99].hex()}")
     return "accepted"
+
+
+def canonical_once_sealed(data: bytes) -> str:
+    """`canonical`, of a file that is made of any bytes.
+
+    The first says how many of the next follow the magic number in the header, the last
+    four are the fingerprint of the latents. The checksums of bytes are made right, so
+    that chance need not find them; `unsealed` is the way back.
+    """
+    size = 1 + data[0] % 24 if data else 0
+    crc = int.from_bytes(data[max(size, len(data) - 4) :], "little")
+    return canonical(damage.sealed(MAGIC + data[1:size], data[size:-4], crc))
+
+
+def unsealed(file: bytes) -> bytes:
+    """What `canonical_once_sealed` makes a file from."""
+    end = int(bitstream.inspect(file)["bytes_header"]) - 2
+    header = file[len(MAGIC) : end]
+    return bytes([len(header)]) + header + file[end + 2 : -4]
 
 
 def _as_an_original(data: bytes) -> str:
