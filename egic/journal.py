@@ -124,11 +124,11 @@ class Journal:
 
     def _open(self, folder: pathlib.Path, shard: Shard) -> None:
         """Opens the file to append to; a shard shares the one of whole runs."""
-        self.path = folder / "journal.jsonl"
+        self.path = path_of(folder, WHOLE)
         self.locked = True
         if shard.count > 1:
             self._take(fcntl.LOCK_SH)
-            self.path = folder / f"journal-{shard.number}-of-{shard.count}.jsonl"
+            self.path = path_of(folder, shard)
         self._take(fcntl.LOCK_EX)
         sync(folder)
         self._mend()
@@ -226,6 +226,13 @@ class Journal:
 
     def __exit__(self, *_) -> None:
         self.close()
+
+
+def path_of(folder: pathlib.Path, shard: Shard) -> pathlib.Path:
+    """The journal of a shard."""
+    if shard.count == 1:
+        return folder / "journal.jsonl"
+    return folder / f"journal-{shard.number}-of-{shard.count}.jsonl"
 
 
 def entries(folder: pathlib.Path) -> Iterator[Any]:

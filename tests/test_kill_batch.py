@@ -1,3 +1,4 @@
+import dataclasses
 import pathlib
 import random
 import sys
@@ -30,23 +31,25 @@ def trial(tmp_path, monkeypatch):
     source = tmp_path / "source"
     bad = kill_batch.make_source(source, Pictures(), count=24, side=8, seed=0)
     program = (sys.executable, egic_script.__file__)
-    return kill_batch.Trial(program, source, bad, tmp_path, 2, random.Random(0))
+    return kill_batch.Trial(program, source, bad, tmp_path, 2, 1, random.Random(0))
 
 
-def test_nothing_is_lost_however_often_a_compression_is_killed(trial):
+@pytest.mark.parametrize("shards", [1, 2])
+def test_nothing_is_lost_however_often_a_compression_is_killed(trial, shards):
+    trial = dataclasses.replace(trial, shards=shards, processes=3 - shards)
     tally = kill_batch.run(trial, kills=5)
-    assert tally.kills == 5 and tally.files == 24 * tally.rounds
+    assert 5 <= tally.kills < 5 + shards and tally.files == 24 * tally.rounds
     assert tally.early < 5  # Some files were in work.
 
 
 def test_the_trial_notices_what_is_lost(trial, monkeypatch, tmp_path):
     started = trial.start
 
-    def start(out):
+    def start(out, shard):
         """A run that makes one file too few, after the uninterrupted one."""
         if out.name != "whole":
             (trial.source / "0" / "0" / "0.png").unlink(missing_ok=True)
-        return started(out)
+        return started(out, shard)
 
     object.__setattr__(trial, "start", start)
     with pytest.raises(kill_batch.LostError, match=r"such as 0/0/0\.egic"):

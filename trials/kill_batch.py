@@ -17,8 +17,9 @@ Ends with "50 kills, 0 lost", or with 1 and what is wrong.
 """
 
 import argparse
-import collections
+import contextlib
 import dataclasses
+import functools
 import os
 import pathlib
 import random
@@ -29,10 +30,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent import futures
 
 from PIL import Image
 
-from egic import journal
+from egic import folders, journal
 from hific import bitstream, pictures
 from hific.errors import CodecError
 
@@ -83,6 +85,7 @@ class Trial:
         bad: Names of those in it that cannot be compressed.
         workdir: Folder for outputs.
         processes: For `--processes`.
+        shards: Runs into one folder at once, each killed for itself.
         rng: Draws the moments.
     """
 
@@ -91,24 +94,21 @@ class Trial:
     bad: Sequence[str]
     workdir: pathlib.Path
     processes: int
+    shards: int
     rng: random.Random
 
-    def command(self, out: pathlib.Path) -> list[str]:
-        """The command line."""
-        where = f"--out_dir={out}"
-        processes = f"--processes={self.processes}"
-        return [*self.program, "compress", str(self.source), where, processes]
-
-    def start(self, out: pathlib.Path) -> subprocess.Popen:
+    def start(self, out: pathlib.Path, shard: folders.Shard) -> subprocess.Popen:
         """Starts a run, in a process group of its own; what it says goes to files."""
-        with (
-            open(f"{out}.out", "w") as said,
-            open(f"{out}.err", "w") as complained,
-        ):
+        words = ["compress", str(self.source), f"--out_dir={out}"]
+        words.append(f"--processes={self.processes}")
+        if shard.count > 1:
+            words.append(f"--shard={shard}")
+        said = f"{out}.{shard.number}"
+        with open(f"{said}.out", "w") as output, open(f"{said}.err", "w") as errors:
             return subprocess.Popen(
-                self.command(out),
-                stdout=said,
-                stderr=complained,
+                [*self.program, *words],
+                stdout=output,
+                stderr=errors,
                 start_new_session=True,
             )
 
@@ -117,80 +117,77 @@ def run(trial: Trial, kills: int) -> Tally:
     """Kills runs as often as asked for; raises LostError."""
     whole = trial.workdir / "whole"
     begin = time.monotonic()
-    process = trial.start(whole)
-    code = process.wait(_SECONDS_AT_MOST)
+    code = trial.start(whole, folders.WHOLE).wait(_SECONDS_AT_MOST)
     seconds = time.monotonic() - begin
     expected = _outputs(whole)
-    made = len(expected)
-    print(f"uninterrupted: {made} files in {seconds:.0f} s, exit code {code}")
+    print(f"uninterrupted: {len(expected)} files in {seconds:.0f} s, exit code {code}")
     _check_reports(trial, whole)
     if not expected:
         raise LostError("nothing was compressed; nothing can be lost")
     tally = Tally()
+    shards = [folders.Shard(i + 1, trial.shards) for i in range(trial.shards)]
     while tally.kills < kills:
         out = trial.workdir / f"round-{tally.rounds}"
-        ended = _round(trial, out, expected, tally, kills, seconds)
-        if ended != code:
-            raise LostError(f"the exit code is {ended}, uninterrupted it was {code}")
+        one = functools.partial(_round, trial, out, expected, tally, kills, seconds)
+        with futures.ThreadPoolExecutor(trial.shards) as pool:
+            ended = set(pool.map(one, shards))
+        if code not in ended or ended - {0, code}:
+            raise LostError(f"exit codes are {ended}, uninterrupted it was {code}")
         tally.again += _check_end(trial, out, expected)
         tally.rounds += 1
-        tally.files += made
+        tally.files += len(expected)
         print(f"round {tally.rounds}: {tally}", flush=True)
         shutil.rmtree(out)
     return tally
 
 
-def _round(trial, out, expected, tally: Tally, kills: int, seconds: float) -> int:
+def _round(trial, out, expected, tally: Tally, kills: int, seconds, shard) -> int:
     """Runs into a folder until a run ends by itself; returns its exit code."""
     while True:
-        begun = _statuses(out)["begun"]
-        process = trial.start(out)
+        begun = _begun(out, shard)
+        process = trial.start(out, shard)
         try:
             if tally.kills >= kills:
                 return process.wait(_SECONDS_AT_MOST)
-            _wait(trial, process, out, begun, seconds)
+            _wait(trial, process, lambda: _begun(out, shard), begun, seconds)
             code = process.poll()
             if code is not None:
                 return code
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         tally.kills += 1
-        tally.early += _statuses(out)["begun"] == begun
+        tally.early += _begun(out, shard) == begun
         _check_after_kill(out, expected, tally)
 
 
-def _wait(trial: Trial, process, out: pathlib.Path, begun: int, seconds: float):
-    """Waits for a random moment, or the end."""
+def _wait(trial: Trial, process, count, begun: int, seconds: float) -> None:
+    """Waits for a random moment, or the end; `count` says how many files are begun."""
     draw = trial.rng.random
     end = time.monotonic() + _SECONDS_AT_MOST
-    if draw() < _EARLY:
+    early = draw() < _EARLY
+    if early:
         end = time.monotonic() + draw() * seconds / 2
-        begun = sys.maxsize
-    else:  # Some files after the first, and then a while.
-        begun += trial.rng.randrange(1, 4 * trial.processes + 1)
-    path = out / "journal.jsonl"
+    wanted = begun + trial.rng.randrange(1, 4 * trial.processes + 1)
     while process.poll() is None and time.monotonic() < end:
-        size = path.stat().st_size if path.exists() else 0
-        if begun < sys.maxsize and size and _statuses(out)["begun"] >= begun:
-            end, begun = time.monotonic() + draw() ** 2 * seconds / 20, sys.maxsize
+        if not early and count() >= wanted:  # Some files after the first, and a while.
+            early, end = True, time.monotonic() + draw() ** 2 * seconds / 20
         time.sleep(0.002)
 
 
-def _statuses(out: pathlib.Path) -> collections.Counter[str]:
-    lines = filter(None, journal.entries(out))
-    return collections.Counter(line["status"] for line in lines)
+def _begun(out: pathlib.Path, shard: folders.Shard) -> int:
+    """How many files were begun, those that were begun again more than once."""
+    path = journal.path_of(out, shard)
+    return path.read_bytes().count(b'"begun"') if path.exists() else 0
 
 
 def _outputs(out: pathlib.Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(out).as_posix(): path.read_bytes()
-        for path in out.rglob("*")
-        if path.is_file() and not path.name.startswith("journal")
-    }
+    found = {}
+    for path in out.rglob("*.egic*"):
+        with contextlib.suppress(FileNotFoundError):  # Of another shard, renamed.
+            found[path.relative_to(out).as_posix()] = path.read_bytes()
+    return found
 
 
 def _check_after_kill(out, expected, tally: Tally) -> None:
@@ -231,7 +228,7 @@ def _check_end(trial: Trial, out: pathlib.Path, expected) -> int:
 
 
 def _check_reports(trial: Trial, out: pathlib.Path) -> None:
-    reports = pathlib.Path(f"{out}.err").read_text()
+    reports = "".join(path.read_text() for path in out.parent.glob(f"{out.name}.*.err"))
     for name in trial.bad:
         if f"{trial.source / name}: " not in reports:
             raise LostError(f"{name} was not reported; stderr:\n{reports}")
@@ -285,6 +282,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=120, help="good pictures a round")
     parser.add_argument("--side", type=int, default=128, help="of crops, pixels")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--shards", type=int, default=1, help="runs at once")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     if args.model:
@@ -295,7 +293,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         source = workdir / "source"
         bad = make_source(source, images, args.count, args.side, args.seed)
         rng = random.Random(args.seed)
-        trial = Trial(PROGRAM, source, bad, workdir, args.processes, rng)
+        shards = args.shards
+        trial = Trial(PROGRAM, source, bad, workdir, args.processes, shards, rng)
         try:
             tally = run(trial, args.kills)
         except LostError as error:
