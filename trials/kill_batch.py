@@ -40,7 +40,9 @@ from hific.errors import CodecError
 
 PROGRAM = (sys.executable, "-m", "egic.cli")
 _SECONDS_AT_MOST = 600
-_EARLY = 0.2  # Share of kills at any moment; the others are while files are made.
+# Shares of kills at any moment, and while a file is half written; the others are while
+# files are made.
+_EARLY, _WRITING = 0.2, 0.3
 
 
 class LostError(Exception):
@@ -149,7 +151,7 @@ def _round(trial, out, expected, tally: Tally, kills: int, seconds, shard) -> in
         try:
             if tally.kills >= kills:
                 return process.wait(_SECONDS_AT_MOST)
-            _wait(trial, process, lambda: _begun(out, shard), begun, seconds)
+            _wait(trial, process, out, shard, begun, seconds)
             code = process.poll()
             if code is not None:
                 return code
@@ -162,18 +164,24 @@ def _round(trial, out, expected, tally: Tally, kills: int, seconds, shard) -> in
         _check_after_kill(out, expected, tally)
 
 
-def _wait(trial: Trial, process, count, begun: int, seconds: float) -> None:
-    """Waits for a random moment, or the end; `count` says how many files are begun."""
+def _wait(trial: Trial, process, out, shard, begun: int, seconds: float) -> None:
+    """Waits for a random moment, or the end of the run."""
     draw = trial.rng.random
-    end = time.monotonic() + _SECONDS_AT_MOST
-    early = draw() < _EARLY
-    if early:
-        end = time.monotonic() + draw() * seconds / 2
+    kind = draw()
+    far = time.monotonic() + _SECONDS_AT_MOST
+    end = time.monotonic() + draw() * seconds / 2 if kind < _EARLY else far
     wanted = begun + trial.rng.randrange(1, 4 * trial.processes + 1)
     while process.poll() is None and time.monotonic() < end:
-        if not early and count() >= wanted:  # Some files after the first, and a while.
-            early, end = True, time.monotonic() + draw() ** 2 * seconds / 20
-        time.sleep(0.002)
+        if end == far and _begun(out, shard) >= wanted:
+            if kind >= _EARLY + _WRITING:  # A while after it was begun.
+                end = time.monotonic() + draw() ** 2 * seconds / 20
+            elif _is_writing(out):
+                return
+        time.sleep(0.0005)
+
+
+def _is_writing(out: pathlib.Path) -> bool:
+    return any(".tmp-" in name for _, _, names in os.walk(out) for name in names)
 
 
 def _begun(out: pathlib.Path, shard: folders.Shard) -> int:
