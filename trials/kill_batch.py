@@ -293,6 +293,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--shards", type=int, default=1, help="runs at once")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # What was started is ended.
     if args.model:
         os.environ["EGIC_MODEL"] = args.model
     with tempfile.TemporaryDirectory(prefix="kill_batch-") as name:
