@@ -31,9 +31,10 @@ def info(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"file": str(args.file), **fields}, indent=2))
         return 0
+    tiles = f" in {fields['tiles']} tiles" if fields["tiles"] > 1 else ""
     print(
         f"{args.file}\n"
-        f"  picture   {fields['width']} x {fields['height']} pixels\n"
+        f"  picture   {fields['width']} x {fields['height']} pixels{tiles}\n"
         f"  model     {fields['model_id']}\n"
         f"  format    version {fields['version']}\n"
         f"  size      {fields['bytes']:,} bytes, {fields['bpp']:.4f} bpp\n"

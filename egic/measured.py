@@ -255,7 +255,7 @@ def _learned(measured: Measured) -> list[subjects.Subject]:
             name=model.label,
             fingerprint=_fingerprint(model, alphas_of(model, measured)),
             load=functools.partial(open_model, model),
-            payload_bytes=lambda data: len(bitstream.unpack(data).payload),
+            payload_bytes=lambda data: bitstream.stream_bytes(bitstream.unpack(data)),
             alphas=alphas_of(model, measured),
             family=model.label.partition("/")[0],
         )

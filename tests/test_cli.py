@@ -339,3 +339,9 @@ def test_every_exit_code_is_documented():
         batch.EXIT_INTERRUPTED,
     ):
         assert f"| {code} |" in text
+
+
+def test_info_counts_the_tiles_of_a_huge_picture(capsys):
+    path = pathlib.Path(__file__).parent / "golden" / "bitstream_v1_tiled.egic"
+    assert _run("info", path) == 0
+    assert "picture   2048 x 2049 pixels in 6 tiles" in capsys.readouterr().out

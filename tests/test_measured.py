@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from hific.evaluation.store import digest
 from hific.images import write_png
 from hific.network_config import HeadConfig
 from tests import micro_codec
+
+GOLDEN = pathlib.Path(__file__).parent / "golden"
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +90,14 @@ def test_a_run_is_measured_as_the_bundle_that_is_made_of_it(bundle, tmp_path):
     picture = micro_codec.picture()
     bits = [each.compress_with_report(picture)[1].ideal_bits for each in (run, packed)]
     assert bits[0] == bits[1] > 0
+
+
+def test_the_payload_of_a_tiled_file_is_its_streams(bundle):
+    """What the golden file's table and checksums take is not payload."""
+    wanted = measured.Measured("", "", measured.models([str(bundle[0])]), (1.0,))
+    (subject,) = measured.build(wanted).subjects
+    data = (GOLDEN / "bitstream_v1_tiled.egic").read_bytes()
+    assert subject.payload_bytes(data) == 0 + 1 + 127 + 128 + 300 + 17
 
 
 @pytest.mark.parametrize("folder", ["absent", "run"])

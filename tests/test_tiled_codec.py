@@ -10,6 +10,7 @@ import egic
 from egic import codec as builder
 from egic.initialisers import Initialiser
 from hific import bitstream, tables
+from hific.evaluation import subjects
 from hific.network_config import HeadConfig
 from hific.rendering import Rendering
 from hific.tiled_rendering import TiledRendering, show
@@ -252,6 +253,30 @@ def test_bits_of_tiles_add_up_to_the_estimate(codec, data):
     _, report = codec.compress_with_report(image)
     assert codec.estimate(image) == pytest.approx(report.ideal_bits, rel=0.02)
     assert 0 < report.ideal_z_bits < report.ideal_bits
+
+
+def test_an_evaluation_splits_the_bits_of_a_tiled_file(codec, tmp_path):
+    learned = subjects.Learned(
+        name="micro",
+        fingerprint="",
+        load=lambda: codec,
+        payload_bytes=lambda data: bitstream.stream_bytes(
+            bitstream.unpack(data, grid=GRID), GRID
+        ),
+    )
+    (row,) = learned.code(micro_codec.picture(65, 64), tmp_path / "a.egic", None)
+    bits = {
+        name: row.columns[name] * 65 * 64
+        for name in ("header_bpp", "z_bpp", "y_bpp", "estimated_bpp")
+    }
+    # Header 17, lengths 4, five checksums of the table and the tiles, two of the file.
+    assert bits["header_bpp"] == pytest.approx(8 * (17 + 4 + 5 * 4 + 8))
+    assert bits["header_bpp"] + bits["z_bpp"] + bits["y_bpp"] == pytest.approx(
+        8 * len(row.data)
+    )
+    assert (
+        row.image.shape == (65, 64, 3) and abs(row.columns["payload_gap_percent"]) < 2
+    )
 
 
 def test_not_finite_pixels_of_any_tile_are_never_shown(monkeypatch):
