@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from egic import batch, batch_folders, commands, folders
+from egic import batch, batch_folders, commands, folders, progress
 from hific.files import write_atomically
+from hific.limits import LIMITS
+from hific.tiles import Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,23 +38,27 @@ def compress(args: argparse.Namespace) -> int:
     if folder is not None:
         return batch_folders.run(_order(folder, args))
     batch.refuse_flags_of_folders(args)
-    do = worker(args)
-    jobs = batch.plan(args.files, args.out_dir, ".egic", replace=args.force)
+    with progress.tiles("compressing", args.files) as tell:
+        do = worker(args, tell)
+        jobs = batch.plan(args.files, args.out_dir, ".egic", replace=args.force)
 
-    def work(job: batch.Job) -> str:
-        batch.check(job)
-        return line(job, do(job))
+        def work(job: batch.Job) -> str:
+            batch.check(job)
+            return line(job, do(job))
 
-    return batch.run(jobs, work, "compressing")
+        return batch.run(jobs, work, "compressing")
 
 
-def worker(args: argparse.Namespace) -> Callable[[batch.Job], batch.Made]:
+def worker(
+    args: argparse.Namespace, tell: Progress | None = None
+) -> Callable[[batch.Job], batch.Made]:
     """Returns what compresses one picture after the other as the flags say."""
     codec, reading = commands.codec_loader(args.model), reading_of(args)
     if args.verify:
         from egic import verification
 
         codec = verification.verified(codec, verification.Verifier(_model(args)))
+    codec = progress.telling(codec, tell)
     return lambda job: compress_one(job, reading, codec)
 
 
@@ -108,13 +114,14 @@ def compress_one(
 
     source = job.source.stat()  # Before it is read: what changes later is noticed.
     image = images.read_image(job.source, **dataclasses.asdict(reading))
+    height, width, _ = image.shape
+    LIMITS.check_memory(width, height)
     model = codec()
     start = time.perf_counter()
     data = model.compress(image)
     seconds = time.perf_counter() - start
     batch.check(job)  # The target may have appeared in the meantime.
     write_atomically(job.target, data)
-    height, width, _ = image.shape
     return batch.Made(
         width, height, len(data), source.st_size, source.st_mtime_ns, seconds
     )

@@ -5,12 +5,13 @@ import functools
 import hashlib
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from egic import batch, batch_folders, commands, folders
+from egic import batch, batch_folders, commands, folders, progress
 from hific import bitstream
 from hific.errors import CodecError, UnsupportedAlphaError
+from hific.tiles import Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +32,7 @@ class Rendering(Protocol):
     @property
     def width(self) -> int: ...
 
-    def image(self, alpha: "float | np.ndarray") -> "np.ndarray": ...
+    def images(self, alphas: "Sequence[float | np.ndarray]") -> "list[np.ndarray]": ...
 
 
 # A decoded file -> its pictures, one for each target, and a remark on them.
@@ -45,32 +46,37 @@ def decompress(args: argparse.Namespace) -> int:
     if folder is not None:
         return batch_folders.run(_order(folder, args))
     batch.refuse_flags_of_folders(args)
-    do = worker(args)
-    jobs = batch.plan(
-        args.files,
-        args.out_dir,
-        *_suffixes(args),
-        replace=args.force,
-        extra=[] if args.invented is None else [args.invented],
-        also_read=[] if args.alpha_map is None else [args.alpha_map],
-    )
+    with progress.tiles("decompressing", args.files) as tell:
+        do = worker(args, tell)
+        jobs = batch.plan(
+            args.files,
+            args.out_dir,
+            *_suffixes(args),
+            replace=args.force,
+            extra=[] if args.invented is None else [args.invented],
+            also_read=[] if args.alpha_map is None else [args.alpha_map],
+        )
 
-    def work(job: batch.Job) -> str:
-        batch.check(job)
-        try:
-            return line(job, do(job))
-        except UnsupportedAlphaError as error:  # It would fail every file alike.
-            raise batch.UsageError(str(error)) from error
+        def work(job: batch.Job) -> str:
+            batch.check(job)
+            try:
+                return line(job, do(job))
+            except UnsupportedAlphaError as error:  # It would fail every file alike.
+                raise batch.UsageError(str(error)) from error
 
-    return batch.run(jobs, work, "decompressing")
+        return batch.run(jobs, work, "decompressing")
 
 
-def worker(args: argparse.Namespace) -> Callable[[batch.Job], batch.Made]:
+def worker(
+    args: argparse.Namespace, tell: Progress | None = None
+) -> Callable[[batch.Job], batch.Made]:
     """Returns what decompresses one file after the other as the flags say."""
     from egic import models
 
     found = models.Models(commands.model_directory(args.model))
     codec, show = models.decoders(found, args.isolated), _shower(args)
+    if not args.isolated:
+        codec = progress.telling(codec, tell)
     return lambda job: decompress_one(job, show, codec)
 
 
@@ -128,7 +134,9 @@ def decompress_one(
 
     source = job.source.stat()
     data = batch.read_compressed(job.source)
-    packet = bitstream.unpack(data)  # A damaged file needs no model to be refused.
+    # Neither a damaged file nor too large a picture needs a model to be refused.
+    packet = bitstream.unpack(data)
+    bitstream.check_memory(packet)
     model = codec(packet.model_id)
     start = time.perf_counter()
     rendering = model.decode(data)
@@ -192,17 +200,19 @@ def _shower(args: argparse.Namespace) -> Shower:
         mask = alpha_maps.read(args.alpha_map)
 
     def show(rendering: Rendering) -> "tuple[list[np.ndarray], str]":
-        if mask is None:
-            pictures = [rendering.image(alpha) for alpha in args.alpha]
-        else:
-            alpha = alpha_maps.resized(mask, rendering.height, rendering.width)
-            pictures = [rendering.image(alpha)]
+        alphas = list(args.alpha)
+        if mask is not None:
+            alphas = [alpha_maps.resized(mask, rendering.height, rendering.width)]
+        ends = [] if args.invented is None else [1.0, 0.0]
+        # In one call, which runs the networks once.
+        shown = rendering.images([*alphas, *ends])
+        pictures, shown_ends = shown[: len(alphas)], shown[len(alphas) :]
         if args.strip:
             labels = [f"alpha {alpha:g}" for alpha in args.alpha]
             pictures = [side_by_side(dict(zip(labels, pictures, strict=True)))]
         if args.invented is None:
             return pictures, ""
-        residual = invented.residual(rendering.image(1.0), rendering.image(0.0))
+        residual = invented.residual(*shown_ends)
         share = invented.share_above(residual, args.invented_threshold)
         remark = (
             f"; {100 * share:.1f} % of pixels invented (alpha 1 and 0 differ by more "

@@ -173,6 +173,11 @@ def unpack(data: bytes, limits: Limits = LIMITS, grid: Grid = GRID) -> Packet:
     return packet
 
 
+def check_memory(packet: Packet, limits: Limits = LIMITS) -> None:
+    """Raises LimitExceededError if decoding takes more memory than there may be."""
+    limits.check_memory(packet.width, packet.height, whole=packet.flags != TILED)
+
+
 def inspect(
     data: bytes, limits: Limits = LIMITS, grid: Grid = GRID
 ) -> dict[str, int | float | str]:

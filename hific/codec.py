@@ -259,8 +259,7 @@ class Codec:
                 f"{self.model_id.hex()}."
             )
         parts = parts_of(packet, self.grid, self.stride, self._least_bits)
-        uncut = packet.flags != bitstream.TILED
-        bitstream.LIMITS.check_memory(packet.width, packet.height, uncut)
+        bitstream.check_memory(packet)
         return packet, parts
 
     def estimate(self, image: np.ndarray) -> float:

@@ -73,7 +73,9 @@ def intact(payload: bytes, count: int) -> list[Stream | None]:
     lengths, end = [], 0
     for i in range(count):
         try:
-            length, end = varints.read(payload, end, _LENGTH_BYTES, f"tile {i + 1} length")
+            length, end = varints.read(
+                payload, end, _LENGTH_BYTES, f"tile {i + 1} length"
+            )
         except EOFError:
             raise _too_short(payload, count) from None
         lengths.append(length)

@@ -32,6 +32,9 @@ class PixelRendering:
         self._pixels = pixels
         self.height, self.width, _ = pixels.shape
 
+    def images(self, alphas):
+        return [self.image(alpha) for alpha in alphas]
+
     def image(self, alpha):
         alpha = np.asarray(alpha)
         assert alpha.shape in ((), (self.height, self.width))
