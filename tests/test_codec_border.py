@@ -1,7 +1,6 @@
 """What leaves compress, decompress and load when input or machine are bad."""
 
 import dataclasses
-import time
 import types
 
 import numpy as np
@@ -11,11 +10,8 @@ import tensorflow as tf
 import egic
 import hific.config
 from hific import bitstream, bundle, memory, tables
-from hific.errors import CodecError
 from hific.names import named_variables
 from tests import micro_codec
-
-SECONDS_PER_FILE = 10  # Some hundredths are usual.
 
 
 @pytest.fixture(scope="module")
@@ -31,75 +27,6 @@ def codec(built):
 @pytest.fixture(scope="module")
 def packet(codec):
     return bitstream.unpack(codec.compress(micro_codec.picture()))
-
-
-def flip_bits(rng, packet):
-    payload = bytearray(packet.payload)
-    for position in rng.integers(len(payload), size=rng.integers(1, 8)):
-        payload[position] ^= 1 << rng.integers(8)
-    return dataclasses.replace(packet, payload=bytes(payload))
-
-
-def cut(rng, packet):
-    length = rng.integers(len(packet.payload))
-    return dataclasses.replace(packet, payload=packet.payload[:length])
-
-
-def lengthen(rng, packet):
-    tail = rng.bytes(rng.integers(1, 200))
-    return dataclasses.replace(packet, payload=packet.payload + tail)
-
-
-def replace(rng, packet):
-    return dataclasses.replace(packet, payload=rng.bytes(rng.integers(2000)))
-
-
-def repeat_a_byte(rng, packet):
-    payload = rng.bytes(1) * int(rng.integers(2000))
-    return dataclasses.replace(packet, payload=payload)
-
-
-def resize(rng, packet):
-    width, height = (2 ** rng.uniform(0, [16, 8])).astype(int).tolist()
-    return dataclasses.replace(packet, width=width, height=height)
-
-
-def flip_anywhere(rng, packet):
-    """Header fields included; both checksums over bytes are right again."""
-    data = bytearray(bitstream.pack(packet))
-    data[rng.integers(len(data))] ^= 1 << rng.integers(8)
-    return bytes(data)
-
-
-MUTATIONS = (flip_bits, cut, lengthen, replace, repeat_a_byte, resize, flip_anywhere)
-
-
-def forge(codec, packet):
-    """A file whose every checksum is right, that of the latents too if they decode."""
-    if isinstance(packet, bytes):
-        return packet
-    side = codec.stride
-    rows, columns = (-(-n // side) * side // 16 for n in (packet.height, packet.width))
-    try:
-        crc = codec.coder.decode(packet.payload, rows, columns).crc()
-    except CodecError:
-        crc = 0
-    return bitstream.pack(dataclasses.replace(packet, latents_crc=crc))
-
-
-def test_forged_files_give_a_picture_or_a_codec_error_in_bounded_time(codec, packet):
-    rng, outcomes = np.random.default_rng(0), set()
-    for i in range(200):
-        data = forge(codec, MUTATIONS[i % len(MUTATIONS)](rng, packet))
-        start = time.monotonic()
-        try:
-            image = codec.decompress(data)
-            assert image.dtype == np.uint8 and image.shape[2] == 3
-            outcomes.add("picture")
-        except CodecError as error:
-            outcomes.add(type(error).__name__)
-        assert time.monotonic() - start < SECONDS_PER_FILE
-    assert {"picture", "CorruptError"} <= outcomes
 
 
 def test_a_small_file_cannot_ask_for_a_large_picture(codec, packet):

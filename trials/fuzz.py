@@ -14,7 +14,6 @@ import math
 import queue
 import secrets
 import sys
-import time
 from collections.abc import Mapping, Sequence
 
 from trials import targets, watch
@@ -74,7 +73,7 @@ def fuzz(
     """Tries targets until the time is over; returns what was found, by name.
 
     Each gets its share of the time. What those leave that try all of something, and are
-    done before, goes to the others.
+    done before, goes to the others. What it takes to prepare targets comes on top.
 
     Args:
         names: Of targets.
@@ -82,41 +81,35 @@ def fuzz(
         seconds: In all.
         processes: That try targets at the same time.
     """
-    deadline = time.monotonic() + seconds
     reports = {name: watch.Report() for name in names}
-    while open_names := _unfinished(reports):
-        left = deadline - time.monotonic()
-        if left < _SECONDS_WORTH_A_START and any(r.tried for r in reports.values()):
+    left = seconds * processes
+    while left >= _SECONDS_WORTH_A_START or not any(r.tried for r in reports.values()):
+        shares = {name: _share(name) for name in _unfinished(reports)}
+        if not shares:
             break
-        shares = {name: _share(name) for name in open_names}
-        slots = min(processes, len(open_names))
-        unit = left * slots / sum(shares.values())
         jobs: queue.SimpleQueue = queue.SimpleQueue()
         for name, share in shares.items():
-            jobs.put((name, share * unit))
-        with concurrent.futures.ThreadPoolExecutor(slots) as pool:
-            done = [
-                pool.submit(_work, jobs, reports, seed, deadline) for _ in range(slots)
+            jobs.put((name, share * left / sum(shares.values())))
+        with concurrent.futures.ThreadPoolExecutor(processes) as pool:
+            workers = [
+                pool.submit(_work, jobs, reports, seed) for _ in range(processes)
             ]
-            for future in done:
+            for future in work:
                 future.result()
+        left = seconds * processes - sum(r.seconds for r in reports.values())
     return reports
 
 
-def _work(jobs: queue.SimpleQueue, reports, seed: int, deadline: float) -> None:
+def _work(jobs: queue.SimpleQueue, reports, seed: int) -> None:
     """Takes targets from the queue until none is left."""
     while True:
         try:
             name, seconds = jobs.get_nowait()
         except queue.Empty:
             return
-        seconds = min(seconds, deadline - time.monotonic())
-        if seconds > 0:
-            report = reports[name]
-            watch.run(name, seed, seconds, report.next_case, report=report)
-            print(
-                f"{name}: {report.tried:,} tried, {len(report.found)} lost", flush=True
-            )
+        report = reports[name]
+        watch.run(name, seed, seconds, report.next_case, report=report)
+        print(f"{name}: {report.tried:,} tried, {len(report.found)} lost", flush=True)
 
 
 def _unfinished(reports: Mapping[str, watch.Report]) -> list[str]:

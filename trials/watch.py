@@ -54,6 +54,7 @@ class Report:
         slowest: CPU seconds of the slowest case.
         grown: MiB by which memory grew at most within a case, or within a block.
         next_case: Where another run would go on; None where all were tried.
+        seconds: That cases were tried for, on the clock.
     """
 
     outcomes: collections.Counter = dataclasses.field(
@@ -63,6 +64,7 @@ class Report:
     slowest: float = 0.0
     grown: float = 0.0
     next_case: int | None = 0
+    seconds: float = 0.0
 
     @property
     def tried(self) -> int:
@@ -95,7 +97,7 @@ def run(
     Args:
         name: See `trials.targets.find`.
         seed: Of all cases.
-        seconds: On the clock, what it takes to prepare the target included.
+        seconds: On the clock; what it takes to prepare the target does not count.
         first: Case to begin with.
         count: Of cases; 0 for no end.
         report: Is continued; None begins one.
@@ -103,14 +105,17 @@ def run(
     report = Report() if report is None else report
     report.next_case = first
     last = first + count if count else None
-    deadline = time.monotonic() + seconds
+    end = report.seconds + seconds
     while report.goes_on and report.next_case != last:
         left = 0 if last is None else last - report.next_case
         with _Child(name, seed, report.next_case, left) as child:
             if not child.prepare(report):
                 report.next_case = None
                 break
-            if child.watch(report, deadline):
+            start = time.monotonic()
+            over = child.watch(report, start + end - report.seconds)
+            report.seconds += time.monotonic() - start
+            if over:
                 break
     return report
 

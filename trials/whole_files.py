@@ -143,25 +143,32 @@ def seal(packet: bitstream.Packet, payload: bytes, crc: int | None = None) -> by
 def forged(seed: int, case: int) -> str:
     """A damaged stream whose every checksum is right, that of the latents too.
 
-    Its picture is another, but one: G sees latents that no encoder makes.
+    Its picture is another, maybe of another size, but one: G sees latents that no
+    encoder makes.
     """
     rng = generator("forged", seed, case)
     file = rng.choice(material.files())
-    codec = material.codec()
+    packet, codec = file.packet, material.codec()
+    if rng.random() < 0.3:
+        width = int(2 ** rng.uniform(0, 12))
+        height = rng.randrange(1, 2 + 2**15 // width)
+        packet = dataclasses.replace(packet, width=width, height=height)
     payload = rng.choice(
         (
-            damage.mutate(file.packet.payload, file.packet.payload, rng),
+            damage.mutate(packet.payload, packet.payload, rng),
             rng.randbytes(rng.randrange(2000)),
             rng.randbytes(1) * rng.randrange(2000),
         )
     )
-    rows, columns = (-(-n // 64) * 4 for n in (file.packet.height, file.packet.width))
+    rows, columns = (-(-side // 64) * 4 for side in (packet.height, packet.width))
     try:
-        crc = codec.coder.decode(payload, rows, columns).crc()
-        picture = codec.decompress(seal(file.packet, payload, crc))
+        with within_budget():
+            crc = codec.coder.decode(payload, rows, columns).crc()
+            picture = codec.decompress(seal(packet, payload, crc))
     except CodecError as error:
         return type(error).__name__
-    check(picture.shape == (file.packet.height, file.packet.width, 3), "its size")
+    check(picture.shape == (packet.height, packet.width, 3), f"size {picture.shape}")
+    check(picture.dtype == np.uint8, f"a picture of {picture.dtype}")
     return "picture"
 
 
@@ -233,7 +240,7 @@ def command(arguments: list[str], tiled: bool = False) -> Run:
 TARGETS = {
     "files": Target(damaged, prepare),
     "tiled_files": Target(lambda seed, case: damaged(seed, case, tiled=True), prepare),
-    "forged": Target(forged, prepare),
+    "forged": Target(forged, prepare, megabytes=_MEGABYTES),
     "geometry": Target(geometry, prepare, megabytes=_MEGABYTES),
     "decompress_command": Target(commanded, prepare),
 }
