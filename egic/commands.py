@@ -31,7 +31,7 @@ def info(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"file": str(args.file), **fields}, indent=2))
         return 0
-    tiles = f" in {fields['tiles']} tiles" if fields["tiles"] > 1 else ""
+    tiles = f" in {fields['tiles']} tiles" if int(fields["tiles"]) > 1 else ""
     print(
         f"{args.file}\n"
         f"  picture   {fields['width']} x {fields['height']} pixels{tiles}\n"
