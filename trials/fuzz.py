@@ -91,9 +91,7 @@ def fuzz(
         for name, share in shares.items():
             jobs.put((name, share * left / sum(shares.values())))
         with concurrent.futures.ThreadPoolExecutor(processes) as pool:
-            workers = [
-                pool.submit(_work, jobs, reports, seed) for _ in range(processes)
-            ]
+            work = [pool.submit(_work, jobs, reports, seed) for _ in range(processes)]
             for future in work:
                 future.result()
         left = seconds * processes - sum(r.seconds for r in reports.values())
