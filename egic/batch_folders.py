@@ -319,12 +319,11 @@ def _warn_of_memory(order: Order, waiting: Sequence[Found]) -> None:
     there = memory.available()
     if sum(largest) <= there:
         return
-    fit = max(
-        (n for n in range(1, len(largest)) if sum(largest[:n]) <= there), default=1
-    )
+    fit = sum(sum(largest[:n]) <= there for n in range(1, len(largest)))
+    advice = f"--processes={fit} is safe" if fit else "even --processes=1 may not do"
     print(
         f"egic: {len(largest)} processes may take {sum(largest) / 1e9:.1f} GB of "
         f"memory at the largest pictures, and {there / 1e9:.1f} GB are to be had; a "
-        f"process that gets none is killed. --processes={fit} is safe",
+        f"process that gets none is killed. {advice}",
         file=sys.stderr,
     )

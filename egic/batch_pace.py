@@ -96,7 +96,8 @@ def _notes(pace: Pace, verb: str) -> Iterator[Callable[[str | None], None]]:
     def show(line: str | None) -> None:
         nonlocal noted
         print_line(line)
-        if time.monotonic() - noted >= _SECONDS_BETWEEN_NOTES and pace.over:
+        due = time.monotonic() - noted >= _SECONDS_BETWEEN_NOTES
+        if due and 0 < pace.over < pace.total:
             noted = time.monotonic()
             print(f"egic: {verb}: {pace.note()}", file=sys.stderr, flush=True)
 

@@ -19,13 +19,15 @@ Compresses pictures to very small files with a learned codec, and reads them bac
 
   egic compress photo.jpg --model=models/egic     writes photo.egic
   egic decompress photo.egic --model=models/egic  writes photo.png
+  egic compress photos --out_dir=small            all pictures of a folder
 """
 
 _EPILOG = """\
 exit codes: 0 success; 1 `doctor` found a fault; 2 wrong usage; 3 the output exists;
 4 a file cannot be read or written; 5 not enough memory; 10 to 20 what is wrong with a
-compressed file, a picture or a model, see docs/commands.md. Of several files, the
-first failure counts, and the others are still done.
+compressed file, a picture or a model, see docs/commands.md; 75 a folder was left when
+told to, and the same command goes on. Of several files, the first failure counts, and
+the others are still done.
 """
 
 

@@ -306,7 +306,11 @@ def test_too_little_memory_for_all_processes_is_said_before_it_begins(
     assert batch_folders.run(_with(order, processes=3)) == 18
     error = capsys.readouterr().err.splitlines()[0]
     assert "3 processes may take 2.1 GB" in error and "--processes=2 is safe" in error
-    (order.out / "a.egic").unlink()
+    for name in ("a.egic", "b.egic"):
+        (order.out / name).unlink()
+    monkeypatch.setattr(memory, "available", lambda: memory.needed(2, 4) - 1)
+    assert batch_folders.run(_with(order, processes=2)) == 18
+    assert "even --processes=1 may not do" in capsys.readouterr().err
     assert batch_folders.run(_with(order, processes=2)) == 18
     assert "processes may take" not in capsys.readouterr().err
 
