@@ -34,6 +34,7 @@ def trial(tmp_path, monkeypatch):
     return kill_batch.Trial(program, source, bad, tmp_path, 2, 1, random.Random(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shards", [1, 2])
 def test_nothing_is_lost_however_often_a_compression_is_killed(trial, shards):
     trial = dataclasses.replace(trial, shards=shards, processes=3 - shards)
