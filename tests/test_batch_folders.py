@@ -305,7 +305,7 @@ def test_too_little_memory_for_all_processes_is_said_before_it_begins(
     monkeypatch.setattr(memory, "available", lambda: 2 * memory.needed(2, 4) + 1)
     assert batch_folders.run(_with(order, processes=3)) == 18
     error = capsys.readouterr().err.splitlines()[0]
-    assert "3 processes may take 2.1 GB" in error and "--processes=2 is safe" in error
+    assert "3 processes may take 2.7 GB" in error and "--processes=2 is safe" in error
     for name in ("a.egic", "b.egic"):
         (order.out / name).unlink()
     monkeypatch.setattr(memory, "available", lambda: memory.needed(2, 4) - 1)

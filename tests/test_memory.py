@@ -95,7 +95,7 @@ def test_a_picture_above_the_budget_is_refused_with_need_and_budget():
     need = memory.needed(1000, 2000)
     memory.check(1000, 2000, need)
     with pytest.raises(
-        LimitExceededError, match=r"2000 x 1000 .* takes 3\.9 GB .* 3\.8"
+        LimitExceededError, match=r"2000 x 1000 .* takes 2\.3 GB .* 2\.2"
     ):
         memory.check(1000, 2000, need - 10**8)
 
@@ -115,12 +115,17 @@ def test_the_limits_of_a_file_hold_its_budget(machine):
         limits.Limits(memory_bytes=10**9).check_memory(2000, 1000)
 
 
-def test_an_untiled_file_counts_in_full_however_large():
-    width = height = 4096
-    assert memory.needed(height, width) < 6 * 10**9 < 26 * 10**9
-    assert memory.needed(height, width, whole=True) > 26 * 10**9
-    with pytest.raises(LimitExceededError, match="takes 27.5 GB"):
-        limits.Limits(memory_bytes=6 * 10**9).check_memory(width, height, whole=True)
+def test_a_huge_picture_counts_as_a_window_and_what_stands_beside_it():
+    # 1,280 x 1,280 pixels for the networks, 16 bytes for each pixel of the picture.
+    assert memory.needed(4096, 4096) == 900_000_000 + 700 * 1280**2 + 16 * 2**24
+    assert memory.needed(4000, 6000) < 3 * 2**30
+    assert memory.needed(65_535, 65) < memory.needed(4096, 4096)
+
+
+def test_the_entropy_path_of_an_untiled_file_counts_in_full_however_large():
+    assert memory.needed(4096, 4096, whole=True) > 4.9 * 10**9
+    with pytest.raises(LimitExceededError, match="takes 5.0 GB"):
+        limits.Limits(memory_bytes=4 * 10**9).check_memory(4096, 4096, whole=True)
 
 
 def test_reading_a_picture_counts_beside_what_the_process_has(machine):

@@ -12,7 +12,7 @@ from hific import memory
 from hific.images import write_png
 from trials import damage
 
-BOMB = damage.sealed(damage.head(2048, 2048, 100), bytes(100))  # 7.4 GB for "egic".
+BOMB = damage.sealed(damage.head(2048, 2048, 100), bytes(100))  # 3.8 GB for "egic".
 
 
 @pytest.fixture
