@@ -43,8 +43,7 @@ class Report:
         path = workdir / "metrics.jsonl"
         _forget_after(path, start)
         self._lines = path.open("a")
-        if start:
-            _forget_events_after(workdir / "logs", start)
+        _forget_events_after(workdir / "logs", start)
         self._events = tf.summary.create_file_writer(str(workdir / "logs"))
         self._start, self._steps = start, steps
         self._began = self._logged_at = time.monotonic()
@@ -145,7 +144,10 @@ def _bar(start: int, steps: int) -> rich.progress.Progress | None:
 
 
 def _forget_events_after(logs: pathlib.Path, step: int) -> None:
-    """Tells TensorBoard that what was logged after a step is to be done again."""
+    """Tells TensorBoard that what was logged after a step is done again from here.
+
+    It takes the first such mark for the start of the run, and the others for restarts.
+    """
     event = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
     with tf.Graph().as_default():
         writer = tf.compat.v1.summary.FileWriter(str(logs))

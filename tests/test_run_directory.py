@@ -1,3 +1,4 @@
+import errno
 import json
 import pathlib
 
@@ -47,6 +48,7 @@ def test_the_directory_of_another_stage_is_refused(tmp_path, theirs, ours):
     [
         (Order(3, 6), "seed was 0, now 3"),
         (Order(0, 7), "pictures was 6, now 7"),
+        (Order(0, 6, 4), "batch_size was None, now 4"),
     ],
 )
 def test_another_order_is_refused_and_nothing_written(tmp_path, order, complaint):
@@ -76,3 +78,34 @@ def test_a_run_from_before_there_was_an_order_gets_one(tmp_path):
     run_directory.record(RateConfig(), tmp_path)
     run_directory.begin(FIRST, tmp_path)
     assert json.loads((tmp_path / ORDER).read_text())["pictures"] == 6
+
+
+def test_what_an_order_did_not_say_yet_is_recorded_when_the_run_goes_on(tmp_path):
+    run_directory.record(FIRST[ORDER], tmp_path, ORDER)
+    path = tmp_path / ORDER
+    older = json.loads(path.read_text())
+    del older["batch_size"]
+    path.write_text(json.dumps(older))
+    run_directory.begin({ORDER: Order(0, 6, 8), CONFIG: RateConfig()}, tmp_path)
+    assert json.loads(path.read_text())["batch_size"] == 8
+    with pytest.raises(ValueError, match="batch_size was 8, now 16"):
+        run_directory.begin({ORDER: Order(0, 6, 16), CONFIG: RateConfig()}, tmp_path)
+
+
+def test_one_training_at_a_time(tmp_path):
+    workdir = tmp_path / "run"
+    with run_directory.locked(workdir):
+        assert workdir.is_dir()
+        with pytest.raises(run_directory.RunInUse, match="Another process trains in"):
+            run_directory.locked(workdir).__enter__()
+    with run_directory.locked(workdir):
+        assert not list(workdir.iterdir())
+
+
+def test_a_file_system_without_locks_keeps_nothing_out(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(run_directory.fcntl, "flock", flock)
+    with run_directory.locked(tmp_path), run_directory.locked(tmp_path):
+        pass

@@ -1,5 +1,6 @@
 """Whole runs of train_stage1.py on four small pictures and a toy codec."""
 
+import errno
 import json
 import sys
 from unittest import mock
@@ -84,6 +85,52 @@ def test_another_seed_in_the_same_directory_is_refused(arguments):
     run(arguments)
     with pytest.raises(app.UsageError, match="seed was 0, now 3"):
         run(arguments | {"seed": "3"})
+
+
+def test_another_batch_size_in_the_same_directory_is_refused(arguments):
+    run(arguments)
+    with pytest.raises(app.UsageError, match="batch_size was 2, now 4"):
+        run(arguments | {"batch_size": "4"})
+
+
+def test_a_directory_that_cannot_be_made_ends_with_a_line_and_code_4(
+    arguments, tmp_path, capsys
+):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(SystemExit) as exit_:
+        run(arguments | {"workdir": str(tmp_path / "file" / "run")})
+    assert exit_.value.code == 4
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("train_stage1.py: [Errno 20] Not a directory")
+
+
+def test_a_full_disk_ends_with_code_4_and_the_run_goes_on_when_there_is_room(
+    arguments, tmp_path, monkeypatch, capsys
+):
+    run(arguments)
+    with monkeypatch.context() as patch:
+
+        def refuse(*_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        patch.setattr("hific.checkpoints.sync", refuse)
+        with pytest.raises(SystemExit) as exit_:
+            run(arguments | {"steps": "3"})
+        assert exit_.value.code == 4
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "No space left on device. The newest that can be used is of step 2." in line
+    run(arguments | {"steps": "3"})
+    assert (tmp_path / "run" / "checkpoints" / "ckpt-3.ok").exists()
+
+
+def test_logs_that_cannot_be_written_end_with_code_4(arguments, tmp_path, capsys):
+    run(arguments)
+    (tmp_path / "run" / "metrics.jsonl").unlink()
+    (tmp_path / "run" / "metrics.jsonl").mkdir()
+    with pytest.raises(SystemExit) as exit_:
+        run(arguments | {"steps": "3"})
+    assert exit_.value.code == 4
+    assert "metrics.jsonl" in capsys.readouterr().err
 
 
 def test_a_name_that_means_nothing_is_refused_before_it_is_saved(arguments, tmp_path):
