@@ -135,7 +135,11 @@ def _add_selftest(verbs) -> None:
         "folder of bundles, each is tested.",
     )
     parser.add_argument(
-        "--model", type=pathlib.Path, metavar="DIR", help=coding_flags.MODEL_HELP
+        "--model",
+        type=pathlib.Path,
+        metavar="DIR",
+        help="model bundle, or a folder of them (default: the environment variable "
+        f"{commands.MODEL_VARIABLE}, else a small one that comes with this program)",
     )
     how = parser.add_mutually_exclusive_group()
     how.add_argument(

@@ -20,6 +20,7 @@ import safetensors
 import safetensors.numpy
 
 from hific.errors import ModelLoadError
+from hific.files import write_atomically
 
 FORMAT = 1
 _CONFIG, _WEIGHTS, _TABLES = "config.json", "weights.safetensors", "tables.safetensors"
@@ -67,13 +68,20 @@ def write(
         raise FileExistsError(
             f"{directory} already holds a model; name another folder."
         )
-    (directory / _CONFIG).write_text(json.dumps(config, indent=2) + "\n")
-    safetensors.numpy.save_file(weights, directory / _WEIGHTS)
-    safetensors.numpy.save_file(tables, directory / _TABLES)
+    # safetensors' own writing lets nobody but the owner read the file.
+    contents = {
+        _CONFIG: (json.dumps(config, indent=2) + "\n").encode(),
+        _WEIGHTS: safetensors.numpy.save(weights),
+        _TABLES: safetensors.numpy.save(tables),
+    }
+    for name, data in contents.items():
+        write_atomically(directory / name, data)
     files = {name: _sha256(directory / name) for name in _FILES}
     whole = _whole(files)
     manifest = {"format": FORMAT, "sha256": whole, "files": files}
-    (directory / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    write_atomically(
+        directory / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode()
+    )
     return whole
 
 

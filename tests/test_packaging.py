@@ -66,4 +66,22 @@ def test_every_package_is_found_by_setup():
     patterns = _setup()["options.packages.find"]["include"].split()
     for path in ROOT.glob("*/__init__.py"):
         package = path.parent.name
-        assert package == "tests" or f"{package}*" in patterns
+        assert package in ("tests", "trials") or f"{package}*" in patterns
+
+
+def test_data_of_packages_is_named_where_it_lies_in_folders():
+    data = _setup()["options.package_data"]
+    for package in ("egic", "hific", "deeplab2_tf"):
+        patterns = f"{data['*']} {data.get(package, '')}".replace(",", " ").split()
+        named = {
+            path for pattern in patterns for path in (ROOT / package).glob(pattern)
+        }
+        for path in (ROOT / package).rglob("*"):
+            data_file = path.is_file() and path.suffix not in (".py", ".pyc")
+            subpackage = (path.parent / "__init__.py").exists()
+            beside = {
+                found
+                for pattern in data["*"].split(", ")
+                for found in path.parent.glob(pattern)
+            }
+            assert not data_file or path in named or (subpackage and path in beside)

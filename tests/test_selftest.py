@@ -8,8 +8,10 @@ import pytest
 
 from egic import cli, codec, configurations, selftest
 from egic.configurations import CONFIGURATIONS
-from hific import conformance, patterns
+from hific import bundle as hific_bundle
+from hific import config, conformance, patterns
 from hific.errors import ModelLoadError
+from hific.names import named_variables
 from tests import flipping_decoder, micro_codec
 
 FLIPPING = flipping_decoder.__name__
@@ -54,6 +56,23 @@ def test_vectors_decode_where_they_were_made(bundle, capsys):
     for name in patterns.VECTORS:
         assert f"  {name} " in out
     assert f"{len(patterns.VECTORS)} decoded, 0 mismatches\n" in out
+
+
+def test_without_a_model_the_program_tests_its_own(capsys, monkeypatch):
+    monkeypatch.delenv("EGIC_MODEL", raising=False)
+    assert _run() == 0
+    out = capsys.readouterr().out
+    assert f"{len(patterns.VECTORS)} decoded, 0 mismatches\n" in out
+
+
+def test_the_programs_own_model_is_the_micro_codec():
+    content = hific_bundle.read(selftest.OWN_MODEL)
+    written = json.loads(json.dumps(config.to_dict(micro_codec.CONFIG)))
+    assert content.config == written
+    variables = named_variables(micro_codec.model())
+    assert set(content.weights) == set(variables)
+    for name, variable in variables.items():
+        np.testing.assert_array_equal(content.weights[name], variable.numpy())
 
 
 def test_every_model_of_a_folder_is_tested(bundle, capsys):
@@ -104,7 +123,7 @@ def test_a_flipped_index_is_reported_by_the_command(bundle, capsys):
         assert _run("--model", bundle) == 17
     found = capsys.readouterr()
     assert f"{len(patterns.VECTORS)} mismatches" in found.out
-    assert found.err.count("Error: ") == len(patterns.VECTORS)
+    assert found.err.count("DecodeMismatchError: ") == len(patterns.VECTORS)
 
 
 def test_configurations_of_each_kind_agree(bundle, vectors):
@@ -135,7 +154,7 @@ def test_a_configuration_that_decodes_otherwise_is_reported(
     )
     assert len(found) == 100
     assert not any(file.digest for file in found)
-    assert all("Error: " in file.error for file in found)
+    assert all("DecodeMismatchError: " in file.error for file in found)
 
 
 @pytest.mark.parametrize("name", ["batch 4", "XLA, one function"])
