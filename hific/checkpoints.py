@@ -72,7 +72,8 @@ class Checkpoints:
             self._write(prefix, step)
         except (OSError, tf.errors.OpError) as error:
             with contextlib.suppress(OSError):
-                self._remove_unfinished(prefix)
+                _remove_unfinished(prefix)
+                self._remove_temporary()
             raise NotSaved(
                 f"Checkpoint {step} cannot be written to {self._directory}: "
                 f"{_reason(error)}. {self._left()} Make room, or make it writable, and "
@@ -107,18 +108,15 @@ class Checkpoints:
         """
         for prefix in _prefixes(self._directory) if self.steps() else ():
             if not _marker(prefix).exists():
-                self._remove_unfinished(prefix)
+                _remove_unfinished(prefix)
+        self._remove_temporary()
+
+    def _remove_temporary(self) -> None:
         for folder in (self._directory, self._directory.parent):
             for path in [*folder.glob("*.tmp-*"), *folder.glob("checkpoint.tmp*")]:
                 path.unlink(missing_ok=True)
         for path in self._directory.glob("ckpt-*_temp*"):
             _remove(path)
-
-    def _remove_unfinished(self, prefix: pathlib.Path) -> None:
-        for path in [*_files_of(prefix), *prefix.parent.glob(f"{prefix.name}_temp*")]:
-            _remove(path)
-        if not _files_of(prefix):
-            _marker(prefix).unlink(missing_ok=True)
 
     def restore(self) -> int:
         """Restores the newest valid checkpoint; damaged ones are named in the log.
@@ -269,6 +267,13 @@ def _files_of(prefix: pathlib.Path) -> list[pathlib.Path]:
             *prefix.parent.glob(f"{prefix.name}.index"),
         ]
     )
+
+
+def _remove_unfinished(prefix: pathlib.Path) -> None:
+    """Removes a checkpoint's files, and then its marker."""
+    for path in _files_of(prefix):
+        path.unlink(missing_ok=True)
+    _marker(prefix).unlink(missing_ok=True)
 
 
 def _remove(path: pathlib.Path) -> None:

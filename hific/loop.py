@@ -70,7 +70,8 @@ def fit(
     """Trains until `steps` rounds are done, counting those of earlier runs.
 
     Continues from the newest valid checkpoint in `workdir`, with the same result, bit
-    for bit, as if the run had never stopped.
+    for bit, as if the run had never stopped; with several threads it takes
+    `hific.determinism.enable`.
 
     Args:
         players: In the order they move.

@@ -13,6 +13,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
+import tensorflow as tf
 from absl import flags
 
 from hific import determinism, loop
@@ -62,6 +63,13 @@ def as_script(name: str, *failures: type[Exception]) -> Iterator[None]:
         _end(f"{name}: {error}", error.exit_code)
     except OSError as error:
         _end(f"{name}: {error}", EXIT_SYSTEM)
+    except tf.errors.UnimplementedError as error:
+        if "eterministic" not in error.message:
+            raise
+        sys.exit(
+            f"{name}: {error.message.splitlines()[0]} Pass --nodeterministic to train "
+            "without repeating every step bit for bit."
+        )
 
 
 def _end(line: str, code: int) -> None:

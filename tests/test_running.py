@@ -4,6 +4,7 @@ import errno
 import signal
 
 import pytest
+import tensorflow as tf
 from absl import flags
 
 from hific import determinism, loop, running
@@ -54,6 +55,18 @@ def test_a_script_names_more_failures_and_a_defect_stays_one():
     assert ended(KeyError("x"), KeyError) == "train.py: 'x'"
     with pytest.raises(KeyError), running.as_script("train.py"):
         raise KeyError("x")
+
+
+def test_an_operation_that_cannot_be_repeated_names_the_flag():
+    text = "A deterministic GPU implementation of X is not currently available."
+    error = tf.errors.UnimplementedError(None, None, text)
+    assert ended(error) == (
+        f"train.py: {text} Pass --nodeterministic to train without repeating every "
+        "step bit for bit."
+    )
+    other = tf.errors.UnimplementedError(None, None, "Cast string to float")
+    with pytest.raises(tf.errors.UnimplementedError), running.as_script("train.py"):
+        raise other
 
 
 def test_signals_are_as_before_afterwards(enabled):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hific import loop, systems, training
+from hific import checkpoints, loop, systems, training
 from hific.averages import Average
 from hific.checkpoints import load_weights
 from hific.config import DataConfig, OptimizerConfig, RateConfig
@@ -255,3 +255,37 @@ def test_a_signal_does_not_wait_for_a_look(tmp_path):
             occasions=[loop.Occasion(1, lambda *_: seen.append(1))],
         )
     assert not seen
+
+
+def test_a_signal_while_a_step_is_traced_ends_the_run_after_it(tmp_path):
+    class Traced(ToyCodec):
+        def analysis_call(self, image):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            return super().analysis_call(image)
+
+    model = Traced()
+    config = ToyConfig(data=DataConfig(crop=32))
+    with pytest.raises(loop.Interrupted, match="saved at step 1 of 4"):
+        loop.fit(
+            systems.stage1(model, config),
+            lambda step: TrainingCrops(ToyPictures(), 2, config.data, 0, step),
+            tmp_path,
+            steps=4,
+            modules={"model": model},
+        )
+    assert (tmp_path / "checkpoints" / "ckpt-1.ok").exists()
+
+
+def test_a_signal_while_a_checkpoint_is_written_lets_it_be_finished(
+    tmp_path, monkeypatch
+):
+    sync = checkpoints.sync
+
+    def interrupted(path):
+        os.kill(os.getpid(), signal.SIGTERM)
+        sync(path)
+
+    monkeypatch.setattr(checkpoints, "sync", interrupted)
+    with pytest.raises(loop.Interrupted, match="saved at step 2 of 6"):
+        run(tmp_path, 6, checkpoint_every=2)
+    assert [p.name for p in checkpoints.valid_checkpoints(tmp_path)] == ["ckpt-2"]
