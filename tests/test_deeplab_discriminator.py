@@ -2,9 +2,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from deeplab2_tf import labels
+from deeplab2_tf.config import PolyConfig
 from deeplab2_tf.networks.decoder import DecoderPlan, FusionPlan
 from deeplab2_tf.networks.warm_start import warm_start
+from egic import systems
 from egic.discriminators.deeplab import CONDITIONED_AT, DeepLabDiscriminator
+from egic.pretraining_config import PretrainingConfig
+from hific import training
 from hific.conditioning import CONDITIONINGS, Widths
 from hific.weight_norms import SpectralConv2D
 
@@ -45,6 +50,33 @@ def test_without_conditioning_no_latent_is_needed():
     plain = critic("none")
     np.testing.assert_array_equal(plain(image), plain(image, latent))
     np.testing.assert_array_equal(plain(image), plain.trunk(image))
+
+
+def test_a_batch_that_is_not_finite_spoils_no_running_average():
+    network = critic("none")
+    config = PretrainingConfig(optimizer=PolyConfig(warmup_steps=0), steps=9)
+    players = systems.pretraining(network, config, labels.load("camvid"))
+    step = training.make_train_step(players)
+    averages = network.non_trainable_variables
+
+    def after(image):
+        shape = image.shape[:3]
+        batch = {
+            "image": image,
+            "semantic": tf.ones(shape, tf.int32),
+            "weights": tf.ones(shape),
+        }
+        metrics = step((batch,), tf.constant(0, tf.int64))
+        return float(metrics["discriminator/applied"]), [v.numpy() for v in averages]
+
+    image, _ = batch()
+    applied, good = after(image)
+    assert applied
+    applied, kept = after(tf.fill(image.shape, np.nan))
+    assert not applied
+    assert any("moving" in variable.name for variable in averages)
+    for one, other in zip(good, kept, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize(
