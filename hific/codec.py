@@ -149,7 +149,7 @@ class Codec:
         _check_image(image)
         height, width, _ = image.shape
         bitstream.LIMITS.check(width, height, 0)
-        bitstream.LIMITS.check_memory(width, height)
+        bitstream.LIMITS.check_memory(width, height, stride=self.stride)
         tiles = self.grid.tiles(height, width, self.stride)
         streams, report = [], Report(0.0, 0.0, 0)
         for i, tile in enumerate(tiles):
@@ -259,7 +259,7 @@ class Codec:
                 f"{self.model_id.hex()}."
             )
         parts = parts_of(packet, self.grid, self.stride, self._least_bits)
-        bitstream.check_memory(packet)
+        bitstream.check_memory(packet, self.stride)
         return packet, parts
 
     def estimate(self, image: np.ndarray) -> float:

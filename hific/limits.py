@@ -52,16 +52,18 @@ class Limits:
                 f"of {width} x {height} may have at most {bound:,}."
             )
 
-    def check_memory(self, width: int, height: int, whole: bool = False) -> None:
+    def check_memory(
+        self, width: int, height: int, whole: bool = False, stride: int = memory.STRIDE
+    ) -> None:
         """Raises LimitExceededError if coding the picture takes too much memory.
 
         Not part of `check`: a file may be looked at where it cannot be decoded.
 
         Args:
             width, height: Of the picture.
-            whole: It is not tiled, however large.
+            whole, stride: See `hific.memory.needed`.
         """
-        memory.check(height, width, self.memory_bytes, whole)
+        memory.check(height, width, self.memory_bytes, whole, stride)
 
     def check_file(self, file_bytes: int) -> None:
         """Raises LimitExceededError if the file is too large."""

@@ -4,6 +4,7 @@ Needs only the standard library, so that a picture can be refused by its header 
 TensorFlow is loaded or anything of the picture's size is allocated.
 """
 
+import math
 import pathlib
 import re
 import resource
@@ -23,6 +24,8 @@ _WINDOW_PIXELS = (GRID.core + 2 * GRID.margin) ** 2
 BYTES_PER_PIXEL_BESIDE = 16
 # The entropy path of one that was coded before there were tiles: 150 measured.
 BYTES_PER_PIXEL_WHOLE = 160
+
+STRIDE = 64  # What pictures are padded to multiples of, but by few models.
 
 # Pillow keeps four bytes for a pixel; turned, converted and as an array it is there
 # four times at most.
@@ -45,14 +48,15 @@ _CONTROLLERS = {
 }
 
 
-def needed(height: int, width: int, whole: bool = False) -> int:
+def needed(height: int, width: int, whole: bool = False, stride: int = STRIDE) -> int:
     """Bytes that coding a picture takes at its peak, all of the process counted.
 
     Args:
         height, width: Of the picture, pixels.
         whole: It is coded as one stream, however large; drawn by tiles it is anyway.
+        stride: What it is padded to multiples of, which makes much of a narrow one.
     """
-    pixels = height * width
+    pixels = math.prod(-(-side // stride) * stride for side in (height, width))
     if not GRID.cuts(height, width):
         return BYTES_AT_START + BYTES_PER_PIXEL * pixels
     seen = min(pixels, _WINDOW_PIXELS)
@@ -61,19 +65,23 @@ def needed(height: int, width: int, whole: bool = False) -> int:
 
 
 def check(
-    height: int, width: int, budget: int | None = None, whole: bool = False
+    height: int,
+    width: int,
+    budget: int | None = None,
+    whole: bool = False,
+    stride: int = STRIDE,
 ) -> None:
     """Refuses a picture that is too large to be coded here.
 
     Args:
         height, width: Of the picture, pixels.
         budget: Bytes for the process; None takes what is `available`.
-        whole: See `needed`.
+        whole, stride: See `needed`.
 
     Raises:
         LimitExceededError: With what is needed, and what there is.
     """
-    need = needed(height, width, whole)
+    need = needed(height, width, whole, stride)
     check_bytes(need, f"coding {width} x {height} pixels", budget)
 
 

@@ -95,7 +95,7 @@ def test_a_picture_above_the_budget_is_refused_with_need_and_budget():
     need = memory.needed(1000, 2000)
     memory.check(1000, 2000, need)
     with pytest.raises(
-        LimitExceededError, match=r"2000 x 1000 .* takes 2\.3 GB .* 2\.2"
+        LimitExceededError, match=r"2000 x 1000 .* takes 2\.4 GB .* 2\.3"
     ):
         memory.check(1000, 2000, need - 10**8)
 
@@ -134,3 +134,10 @@ def test_reading_a_picture_counts_beside_what_the_process_has(machine):
     machine(**{"proc/meminfo": f"MemAvailable: {GIB // 1024} kB\n"})
     with pytest.raises(LimitExceededError, match="[Rr]eading 16384 x 16384 .*1.1 GB"):
         memory.check_reading(16384, 16384)
+
+
+@pytest.mark.parametrize("stride, pixels", [(64, 64 * 65_536), (256, 256 * 65_536)])
+def test_the_padding_of_a_narrow_picture_counts(stride, pixels):
+    need = memory.BYTES_AT_START + memory.BYTES_PER_PIXEL * pixels
+    for height, width in ((1, 65_535), (65_535, 1)):
+        assert memory.needed(height, width, stride=stride) == need
