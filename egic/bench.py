@@ -29,6 +29,7 @@ from rich.table import Table
 import egic.systems
 from deeplab2_tf import labels
 from egic import codec, complexity, pretraining_config
+from egic.chunks import TOKENS_AT_ONCE
 from egic.config import PRESETS, EgicConfig
 from egic.discriminators import build
 from egic.kernels import fastest
@@ -91,7 +92,9 @@ def network_table(config: EgicConfig, size: tuple[int, int], repeats: int) -> Ta
     for precision in PRECISIONS:
         top = peak(precision, repeats)
         table.add_row(f"{PEAK_SIZE}^2 matmul", precision, "", "", f"{top:.0f}", "1.00")
-        model = codec.build_egic(config, precision, fastest())
+        model = codec.build_egic(
+            config, precision, fastest(), tokens_at_once=TOKENS_AT_ONCE
+        )
         engine = TensorFlowEngine(model, model.channels)
         image = tf.random.stateless_uniform((1, height, width, 3), (0, 1), 0.0, 255.0)
         y = tf.random.stateless_normal(
