@@ -74,6 +74,26 @@ def test_a_tiled_picture_of_any_size_comes_back_with_the_same_latents(codec, siz
     assert bits <= report.ideal_bits * 1.01 <= 8 * payload * 1.02
 
 
+@pytest.mark.slow
+def test_forty_sizes_come_back_with_the_same_latents(codec):
+    rng = np.random.default_rng(0)
+    sizes = [(1, 101), (101, 1), (64, 128), (63, 129), (193, 65)]
+    sizes += [tuple(rng.integers(11, 200, 2).tolist()) for _ in range(35)]
+    for size in sizes:
+        image = rng.integers(0, 256, (*size, 3), np.uint8)
+        packet, latents = codec.decode_latents(codec.compress(image))
+        y = codec.latents(image)
+        tiles = GRID.tiles(*size, codec.stride)
+        assert (packet.height, packet.width) == size and len(latents) == len(tiles)
+        for tile, received in zip(tiles, latents, strict=True):
+            rows, columns = tile.core.over(16).slices
+            sent, _ = codec.coder.quantise(y[:, rows, columns])
+            for name in ("z_symbols", "y_indexes", "y_symbols", "y_hat"):
+                np.testing.assert_array_equal(
+                    getattr(sent, name), getattr(received, name)
+                )
+
+
 def test_every_tile_is_told_as_it_is_done(codec, data):
     told = []
     codec.compress(micro_codec.picture(65, 128), lambda *step: told.append(step))
