@@ -30,6 +30,7 @@ COUNTS = {
     "pictures": 600,
     "arrays": 100,
     "compress_command": 150,
+    "bundles": 1_000,
     "isolated_command": 1,  # The rest is in tests/test_isolation.py.
 }
 # What must be among the outcomes, or the target does not reach what it is to try.
@@ -46,6 +47,7 @@ REACHED = {
     "geometry": {"LimitExceededError", "CorruptError"},
     "decompress_command": {"code 13", "code 17", "undamaged"},
     "pictures": {"read", "InvalidImageError", "LimitExceededError"},
+    "bundles": {"ModelLoadError", "another bundle"},
     "arrays": {"compressed", "InvalidImageError"},
     "compress_command": {"compressed", "code 18"},
 }

@@ -124,6 +124,6 @@ def arrays(seed: int, case: int) -> str:
 
 TARGETS = {
     "pictures": Target(read_pictures, prepare),
-    "compress_command": Target(compressed, compress_prepare, megabytes=200.0),
+    "compress_command": Target(compressed, compress_prepare, megabytes=100.0),
     "arrays": Target(arrays, compress_prepare),
 }

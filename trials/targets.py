@@ -36,6 +36,7 @@ TARGETS: Mapping[str, Place] = {
     "pictures": Place("trials.reading", 2),
     "arrays": Place("trials.reading"),
     "compress_command": Place("trials.reading", 2),
+    "bundles": Place("trials.bundles"),
     "isolated_command": Place("trials.isolated", 2),
 }
 

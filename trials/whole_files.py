@@ -28,8 +28,9 @@ from trials import damage, material
 from trials.cases import Target, Violation, check, generator
 from trials.material import File
 
-BUDGET = memory.BYTES_AT_START + memory.BYTES_PER_PIXEL * 100_000
-_MEGABYTES = 200.0  # By which 100,000 pixels of the micro codec may grow a process.
+_PIXELS = 100_000  # Of the largest picture that there is memory for.
+BUDGET = memory.BYTES_AT_START + memory.BYTES_PER_PIXEL * _PIXELS
+MEGABYTES = 30 + memory.BYTES_PER_PIXEL * _PIXELS / 2**20  # And some heap.
 
 
 @functools.cache
@@ -240,7 +241,7 @@ def command(arguments: list[str], tiled: bool = False) -> Run:
 TARGETS = {
     "files": Target(damaged, prepare),
     "tiled_files": Target(lambda seed, case: damaged(seed, case, tiled=True), prepare),
-    "forged": Target(forged, prepare, megabytes=_MEGABYTES),
-    "geometry": Target(geometry, prepare, megabytes=_MEGABYTES),
+    "forged": Target(forged, prepare, megabytes=MEGABYTES),
+    "geometry": Target(geometry, prepare, megabytes=MEGABYTES),
     "decompress_command": Target(commanded, prepare),
 }
