@@ -21,7 +21,7 @@ BYTES_PER_PIXEL = 700
 # The networks see a window of a huge picture at a time; beside it stand the picture
 # and its latents, and what Pillow makes of it.
 _WINDOW_PIXELS = (GRID.core + 2 * GRID.margin) ** 2
-BYTES_PER_PIXEL_BESIDE = 16
+BYTES_PER_PIXEL_BESIDE = 20
 # The entropy path of one that was coded before there were tiles: 150 measured.
 BYTES_PER_PIXEL_WHOLE = 160
 
