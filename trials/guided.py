@@ -35,11 +35,13 @@ class Guided(NamedTuple):
     Attributes:
         module, function: What is called with them; whatever it raises is a finding.
         seeds: Returns what the corpus begins with.
+        prepare: Function of the module that is called once, before; "" for none.
     """
 
     module: str
     function: str
     seeds: Callable[[], Sequence[bytes]]
+    prepare: str = ""
 
 
 def _containers() -> Sequence[bytes]:
@@ -63,8 +65,10 @@ def _pictures() -> Sequence[bytes]:
 TARGETS: Mapping[str, Guided] = {
     "container": Guided("trials.parsing", "canonical", _containers),
     "sealed": Guided("trials.parsing", "canonical_once_sealed", _unsealed),
-    "coder": Guided("trials.coding", "decoded", lambda: [b"", b"\x2e", bytes(40)]),
-    "picture": Guided("trials.reading", "read", _pictures),
+    "coder": Guided(
+        "trials.coding", "decoded", lambda: [b"", b"\x2e", bytes(40)], "prepare"
+    ),
+    "picture": Guided("trials.reading", "read", _pictures, "prepare"),
 }
 
 
@@ -90,7 +94,10 @@ def main(argv: Sequence[str]) -> None:
     with atheris.instrument_imports(include=list(_FOLLOWED)):
         for module in _FOLLOWED[:-1]:
             importlib.import_module(module)
-    function = getattr(importlib.import_module(target.module), target.function)
+    module = importlib.import_module(target.module)
+    function = getattr(module, target.function)
+    if target.prepare:
+        getattr(module, target.prepare)()
     found = _prepare(pathlib.Path(corpus), target)
     arguments = [sys.argv[0], corpus, *_FLAGS, f"-artifact_prefix={found}/", *flags]
     atheris.Setup(arguments, lambda data: _called(function, data))
