@@ -26,7 +26,8 @@ _FOLLOWED = (
     "hific.varints",
     "PIL",
 )
-_FLAGS = ("-timeout=2", "-rss_limit_mb=4096", "-max_len=8192")
+# Seconds on the clock, for a machine that may be busy.
+_FLAGS = ("-timeout=10", "-rss_limit_mb=4096", "-max_len=8192")
 
 
 class Guided(NamedTuple):
@@ -92,8 +93,8 @@ def main(argv: Sequence[str]) -> None:
     name, corpus, *flags = argv
     target = TARGETS[name]
     with atheris.instrument_imports(include=list(_FOLLOWED)):
-        for module in _FOLLOWED[:-1]:
-            importlib.import_module(module)
+        for followed in _FOLLOWED[:-1]:
+            importlib.import_module(followed)
     module = importlib.import_module(target.module)
     function = getattr(module, target.function)
     if target.prepare:
