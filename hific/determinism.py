@@ -25,6 +25,8 @@ def enable() -> None:
     kernel and then say so (`UnimplementedError`).
     """
     tf.config.experimental.enable_op_determinism()
+    # Random numbers are refused without a seed; a run sets its own later.
+    tf.random.set_seed(0)
     # It would merge additions into sums that `fix_order_of_sums` does not see.
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 

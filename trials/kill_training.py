@@ -75,10 +75,9 @@ class Tally:
             ("trainings brought to their end", self.rounds),
             ("steps done again", sum(self.repeated)),
             ("  at most, after one kill", max(self.repeated, default=0)),
-            ("unfinished files left by kills, removed at the next start", 0),
+            ("unfinished files, removed at the next start", self.unfinished),
             ("promises broken", len(self.lost)),
         ]
-        rows[-2] = (rows[-2][0], self.unfinished)
         lines = [f"{name:<60}{number:>6}" for name, number in rows]
         return "\n".join([*lines, *self.lost, f"{total} kills, {len(self.lost)} lost"])
 
@@ -151,6 +150,7 @@ class Killer:
 
     def _expect(self, holds: bool, otherwise: str) -> None:
         if not holds:
+            print(f"LOST: {otherwise}", flush=True)
             self._tally.lost.append(otherwise)
 
 
