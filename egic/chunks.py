@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from egic.windows import Mask
+
 # Tokens that a block takes at a time when coding.
 TOKENS_AT_ONCE = 2**14
 
@@ -15,7 +17,7 @@ TOKENS_AT_ONCE = 2**14
 def in_chunks(
     block: Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor],
     x: tf.Tensor,
-    mask: tf.Tensor | None,
+    mask: Mask | None,
     area: int,
     tokens: int,
 ) -> tf.Tensor:
@@ -24,28 +26,26 @@ def in_chunks(
     Equal to rounding: the order of a sum may depend on how many rows are multiplied.
 
     Args:
-        block: See `egic.swin.SwinBlock`.
+        block: (tokens [n*w*w, C], masks [n, 1, w*w, w*w] or None) -> tokens; see
+            `egic.swin.SwinBlock`.
         x: [B*N, C], in window order.
-        mask: [windows, 1, w*w, w*w] of one picture, or None.
+        mask: Of one picture, or None.
         area: w*w.
         tokens: At a time, about.
     """
-    windows = tf.shape(x)[0] // area
+    windows, dim = tf.shape(x)[0] // area, x.shape[1]
     at_once = max(tokens // area, 1)
-    steps = -(-windows // at_once)
-    parts = tf.TensorArray(
-        x.dtype, size=steps, infer_shape=False, element_shape=(None, x.shape[1])
-    )
 
-    def step(i, parts):
-        start = i * at_once
-        end = tf.minimum(start + at_once, windows)
-        here = None
-        if mask is not None:
-            here = tf.gather(mask, tf.range(start, end) % tf.shape(mask)[0])
-        return i + 1, parts.write(i, block(x[start * area : end * area], here))
+    def step(start, x):
+        here = tf.range(start, tf.minimum(start + at_once, windows))
+        part = tf.reshape(tf.gather(x, here), (-1, dim))
+        y = block(part, None if mask is None else mask.of(here))
+        y = tf.reshape(y, (-1, area, dim))
+        # In place in a graph, where nothing else holds x by now.
+        return start + at_once, tf.tensor_scatter_nd_update(x, here[:, tf.newaxis], y)
 
-    _, parts = tf.while_loop(
-        lambda i, _: i < steps, step, (0, parts), parallel_iterations=1
+    x = tf.reshape(x, (-1, area, dim))
+    _, x = tf.while_loop(
+        lambda start, _: start < windows, step, (0, x), parallel_iterations=1
     )
-    return tf.ensure_shape(parts.concat(), x.shape)
+    return tf.reshape(x, (-1, dim))

@@ -12,7 +12,6 @@ implementation that EGIC builds on.
 """
 
 import dataclasses
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -20,9 +19,9 @@ import tensorflow as tf
 from egic.chunks import in_chunks
 from egic.initialisers import Initialiser
 from egic.kernels import Kernels, dense
+from egic.windows import Mask, windows
 
 HEAD_DIM = 32
-MASKED = -100.0  # Added to the logits of tokens that must not see each other.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,76 +44,6 @@ class StageShape:
     def __post_init__(self):
         if self.dim % HEAD_DIM:
             raise ValueError(f"dim must be a multiple of {HEAD_DIM}, got {self.dim}.")
-
-
-class Windows(NamedTuple):
-    """How the tokens of a grid lie in windows.
-
-    Attributes:
-        order: [N] int32, the raster position of the token in each window slot.
-        inverse: [N] int32, the slot of each raster position.
-        mask: [windows, 1, w*w, w*w] of 0 and MASKED, or None where all tokens of a
-            window may see each other.
-    """
-
-    order: tf.Tensor
-    inverse: tf.Tensor
-    mask: tf.Tensor | None
-
-
-def windows(height, width, padding, window: int, shift: int, dtype) -> Windows:
-    """Cuts a padded [height, width] grid into windows, after rolling it by `shift`.
-
-    Args:
-        height, width: Sides of the padded grid, multiples of `window`.
-        padding: (bottom, right) rows and columns of it that are padding, or None where
-            there can be none.
-        window: w.
-        shift: 0, or the roll of shifted-window attention.
-        dtype: Of the mask.
-    """
-    raster = tf.reshape(tf.range(height * width), (height, width))
-    rolled = tf.roll(raster, (-shift, -shift), (0, 1)) if shift else raster
-    order = tf.reshape(
-        tf.transpose(
-            tf.reshape(rolled, (height // window, window, width // window, window)),
-            (0, 2, 1, 3),
-        ),
-        [-1],
-    )
-    mask = None
-    if shift or padding is not None:
-        bottom, right = (0, 0) if padding is None else padding
-        rows = _axis_mask(height, bottom, window, shift, dtype)
-        columns = _axis_mask(width, right, window, shift, dtype)
-        rows = tf.repeat(tf.repeat(rows, window, 1), window, 2)
-        columns = tf.tile(columns, (1, window, window))
-        area = window * window
-        mask = tf.reshape(
-            tf.reshape(rows, (-1, 1, area * area))
-            + tf.reshape(columns, (1, -1, area * area)),
-            (-1, 1, area, area),
-        )
-    return Windows(order, tf.math.invert_permutation(order), mask)
-
-
-def _axis_mask(size, padding, window: int, shift: int, dtype) -> tf.Tensor:
-    """Which of the `window` positions of each window along one axis see each other.
-
-    After the roll, the last window holds tokens from both ends of the axis, and tokens
-    of padding may lie anywhere: each is a region, and only equal regions see each
-    other.
-
-    Returns:
-        [size / window, window, window] of 0 and MASKED.
-    """
-    position = tf.range(size)
-    region = tf.cast(position >= size - shift, tf.int32)
-    source = tf.math.floormod(position + shift, size)
-    region = tf.where(source >= size - padding, 2, region)
-    region = tf.reshape(region, (-1, window))
-    same = tf.equal(region[:, :, tf.newaxis], region[:, tf.newaxis, :])
-    return tf.where(same, tf.zeros([], dtype), tf.cast(MASKED, dtype))
 
 
 @tf.custom_gradient
@@ -235,9 +164,9 @@ class Stage(tf.Module):
         x = tf.reshape(tokens, (batch, padded_height, padded_width, dim))
         return x if padding is None else x[:, :height, :width]
 
-    def _through(self, block: SwinBlock, tokens, mask) -> tf.Tensor:
+    def _through(self, block: SwinBlock, tokens, mask: Mask | None) -> tf.Tensor:
         if self._at_once is None:
-            return block(tokens, mask)
+            return block(tokens, None if mask is None else mask.whole())
         area = self._shape.window**2
         return in_chunks(block, tokens, mask, area, self._at_once)
 

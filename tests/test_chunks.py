@@ -10,11 +10,13 @@ from egic.config import PRESETS
 from egic.initialisers import Initialiser
 from egic.kernels import KERNELS, fastest
 from egic.swin import Stage, StageShape
+from egic.windows import Mask
 
 
 def test_each_call_sees_whole_windows_and_the_masks_that_belong_to_them():
     x = tf.reshape(tf.range(20.0), (20, 1))  # Two pictures of five windows of 2 tokens.
-    mask = tf.reshape(tf.range(5.0) * 100, (5, 1, 1, 1))
+    columns = tf.reshape(tf.range(5.0) * 100, (5, 1, 1))
+    mask = Mask(tf.zeros((1, 1, 1)), columns)
     sizes = []
 
     def block(part, here):
@@ -26,6 +28,20 @@ def test_each_call_sees_whole_windows_and_the_masks_that_belong_to_them():
     assert sizes == [6, 6, 6, 2]
     expected = np.arange(20) + 100 * (np.arange(20) // 2 % 5)
     np.testing.assert_array_equal(y[:, 0], expected)
+
+
+def test_masks_of_some_windows_are_those_of_all():
+    rows = tf.reshape(tf.range(3.0), (3, 1, 1))
+    columns = tf.reshape(10 * tf.range(4.0), (4, 1, 1))
+    mask = Mask(rows, columns)
+    assert mask.whole().shape == (12, 1, 1, 1)
+    expected = [0, 10, 20, 30, 1, 11, 21, 31, 2, 12, 22, 32]
+    assert mask.whole()[:, 0, 0, 0].numpy().tolist() == expected
+    # The window after the last is the first of the next picture.
+    assert mask.of(tf.range(5, 14))[:, 0, 0, 0].numpy().tolist() == [
+        *expected[5:],
+        *expected[:2],
+    ]
 
 
 def test_fewer_tokens_than_a_window_still_take_a_window():
