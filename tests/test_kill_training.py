@@ -74,6 +74,16 @@ def test_what_a_kill_may_leave(tmp_path, number, code, known, logged, complaint)
     assert tally.lost == ([] if complaint is None else [complaint])
 
 
+def test_leaving_before_the_first_step_repeats_what_an_earlier_kill_cost(tmp_path):
+    workdir = left_by_a_run(tmp_path / "run", logged=5)
+    run = Run(STAGES["egic-1"], tmp_path, steps=9, checkpoint_every=2)
+    tally = kill_training.Tally()
+    killer = kill_training.Killer(run, 1.0, 1.0, random.Random(0), tally)
+    killer._said = len(kill_training.said(workdir))  # Another process said it.
+    killer._look(workdir, signal.SIGTERM, 75, 4)
+    assert tally.lost == []
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_every_stage_has_a_command_that_names_what_it_begins_with(name, tmp_path):
     run = Run(STAGES[name], tmp_path, steps=9, checkpoint_every=2)

@@ -102,10 +102,12 @@ class Killer:
     ):
         self._run, self._startup, self._step = run, startup, step
         self._rng, self._tally = rng, tally
+        self._said = 0
 
     def kill_once(self, workdir: pathlib.Path) -> bool:
         """Starts the run and kills it; False if it had ended before."""
         before, known = last_step(workdir), newest(workdir)
+        self._said = len(said(workdir))
         process = start(self._run, workdir)
         early = self._rng.random() < _EARLY
         if early:
@@ -141,10 +143,11 @@ class Killer:
             # A process that has not come to its handlers yet dies of the signal.
             return
         self._expect(code in (0, EXIT_INTERRUPTED), f"exit {code} after {number}")
-        said = _SAVED.findall(log(workdir).read_text())
-        if code == EXIT_INTERRUPTED and said:
+        # What it said itself: one that left before its first step saved nothing.
+        steps = _SAVED.findall(said(workdir)[self._said :])
+        if code == EXIT_INTERRUPTED and steps:
             self._expect(
-                saved >= int(said[-1]), f"{said[-1]} was said, {saved} is left"
+                saved >= int(steps[-1]), f"{steps[-1]} was said, {saved} is left"
             )
             self._expect(not again, f"{again} steps to do again after a wish to stop")
 
@@ -169,6 +172,11 @@ def start(run: Run, workdir: pathlib.Path) -> subprocess.Popen:
 def log(workdir: pathlib.Path) -> pathlib.Path:
     """Where the runs of a directory write what they say."""
     return workdir.with_suffix(".log")
+
+
+def said(workdir: pathlib.Path) -> str:
+    """All that the runs of a directory have said so far."""
+    return log(workdir).read_text() if log(workdir).exists() else ""
 
 
 def _wait(process: subprocess.Popen, seconds: float) -> None:
