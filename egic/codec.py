@@ -23,6 +23,7 @@ from hific.codec import Codec, CodecModel
 from hific.config import HificConfig
 from hific.entropy import FactorizedDensity, Prior
 from hific.errors import LimitExceededError, ModelLoadError
+from hific.memory import LARGEST, SMALLEST, Footprint
 from hific.names import copy_variables, named_variables
 
 RELEASED_STRIDE = 256  # What EGIC's released code pads pictures to.
@@ -77,6 +78,15 @@ def build_egic_coding_prior(config: EgicConfig, model: CodecModel) -> Prior:
     )
 
 
+def _footprint(config: EgicConfig, parameters: int) -> Footprint:
+    """What SwinT-ChARM takes; most of it is for tokens at stride 2.
+
+    A line through what was measured with "egic-tiny" and "egic".
+    """
+    start, least = SMALLEST
+    return Footprint(start + 11 * parameters, least + 3 * config.transform.dims[0])
+
+
 @dataclasses.dataclass(frozen=True)
 class System:
     """How to build one family of codecs.
@@ -86,12 +96,14 @@ class System:
         infer: config -> a model for the fastest inference here, weights to be read.
         coding_prior: (config, model) -> the float64 twin of its prior.
         stride: config -> what pictures are padded to multiples of.
+        footprint: (config, parameters) -> what coding takes of memory.
     """
 
     train: Callable[[Any, str, int], CodecModel]
     infer: Callable[[Any], CodecModel]
     coding_prior: Callable[[Any, CodecModel], Prior]
     stride: Callable[[Any], int]
+    footprint: Callable[[Any, int], Footprint]
 
 
 # What building from values of the wrong type or size has been seen to raise.
@@ -114,6 +126,7 @@ SYSTEMS: dict[type, System] = {
         ),
         build_egic_coding_prior,
         lambda config: RELEASED_STRIDE if config.compatible else transforms.STRIDE,
+        _footprint,
     ),
     HificConfig: System(
         # Keras and the densities draw from the process' seeds, set for every run.
@@ -121,6 +134,7 @@ SYSTEMS: dict[type, System] = {
         build_hific,
         build_hific_coding_prior,
         lambda config: transforms.STRIDE,
+        lambda config, parameters: LARGEST,
     ),
 }
 
@@ -149,7 +163,15 @@ def build_codec(
         part = getattr(model.prior, name)
         if isinstance(part, tf.Module):
             copy_variables(part, getattr(prior, name))
-    return Codec(model, prior, coding_tables, model_id, system.stride(config))
+    parameters = sum(variable.shape.num_elements() for variable in model.variables)
+    return Codec(
+        model,
+        prior,
+        coding_tables,
+        model_id,
+        system.stride(config),
+        footprint=system.footprint(config, parameters),
+    )
 
 
 def export(workdir: pathlib.Path, out: pathlib.Path, use_ema: bool = True) -> str:

@@ -19,7 +19,7 @@ from hific import tile_table, varints
 from hific.errors import CorruptError, TruncatedError, UnsupportedVersionError
 from hific.limits import LIMITS, Limits
 from hific.magic import MAGIC, check_magic
-from hific.memory import STRIDE
+from hific.memory import SMALLEST, STRIDE, Footprint
 from hific.tile_table import Stream
 from hific.tiles import GRID, Grid
 
@@ -174,15 +174,18 @@ def unpack(data: bytes, limits: Limits = LIMITS, grid: Grid = GRID) -> Packet:
     return packet
 
 
-def check_memory(packet: Packet, stride: int = STRIDE) -> None:
+def check_memory(
+    packet: Packet, stride: int = STRIDE, model: Footprint = SMALLEST
+) -> None:
     """Raises LimitExceededError if decoding takes more memory than there may be.
 
     Args:
         packet: Of the file.
         stride: What the model pads pictures to multiples of.
+        model: What it takes; by default what the smallest does.
     """
     whole = packet.flags != TILED
-    LIMITS.check_memory(packet.width, packet.height, whole, stride)
+    LIMITS.check_memory(packet.width, packet.height, whole, stride, model)
 
 
 def inspect(

@@ -17,6 +17,7 @@ from hific.errors import (
     UnknownModelError,
 )
 from hific.heads import Head, Synthesis
+from hific.memory import LARGEST, Footprint
 from hific.padding import window
 from hific.rendering import Alpha, Rendering
 from hific.tables import Tables
@@ -102,6 +103,7 @@ class Codec:
         stride: int = 64,
         engine: str = "tensorflow",
         grid: Grid = GRID,
+        footprint: Footprint = LARGEST,
     ):
         """Creates the codec.
 
@@ -113,10 +115,12 @@ class Codec:
             stride: See above; 256 is what the released EGIC code pads to.
             engine: A key of `hific.engines.ENGINES`.
             grid: Files have this one; tests cut small pictures with others.
+            footprint: What the model takes of memory.
         """
         self.stride = stride
         self.model_id = model_id
         self.grid = grid
+        self._footprint = footprint
         self._engine = choose(ENGINES, engine, "engine")(model, model.channels)
         self.coder = EntropyCoder(coding_prior, tables, model.channels)
         self._least_bits = model.channels * tables.least_bits()
@@ -149,7 +153,9 @@ class Codec:
         _check_image(image)
         height, width, _ = image.shape
         bitstream.LIMITS.check(width, height, 0)
-        bitstream.LIMITS.check_memory(width, height, stride=self.stride)
+        bitstream.LIMITS.check_memory(
+            width, height, stride=self.stride, model=self._footprint
+        )
         tiles = self.grid.tiles(height, width, self.stride)
         streams, report = [], Report(0.0, 0.0, 0)
         for i, tile in enumerate(tiles):
@@ -259,7 +265,7 @@ class Codec:
                 f"{self.model_id.hex()}."
             )
         parts = parts_of(packet, self.grid, self.stride, self._least_bits)
-        bitstream.check_memory(packet, self.stride)
+        bitstream.check_memory(packet, self.stride, self._footprint)
         return packet, parts
 
     def estimate(self, image: np.ndarray) -> float:

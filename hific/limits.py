@@ -53,7 +53,12 @@ class Limits:
             )
 
     def check_memory(
-        self, width: int, height: int, whole: bool = False, stride: int = memory.STRIDE
+        self,
+        width: int,
+        height: int,
+        whole: bool = False,
+        stride: int = memory.STRIDE,
+        model: memory.Footprint = memory.SMALLEST,
     ) -> None:
         """Raises LimitExceededError if coding the picture takes too much memory.
 
@@ -61,9 +66,10 @@ class Limits:
 
         Args:
             width, height: Of the picture.
-            whole, stride: See `hific.memory.needed`.
+            whole, stride, model: See `hific.memory.needed`; as long as no model is
+                loaded, what is refused is too large for any.
         """
-        memory.check(height, width, self.memory_bytes, whole, stride)
+        memory.check(height, width, self.memory_bytes, whole, stride, model)
 
     def check_file(self, file_bytes: int) -> None:
         """Raises LimitExceededError if the file is too large."""

@@ -9,15 +9,28 @@ import pathlib
 import re
 import resource
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from hific.errors import LimitExceededError
 from hific.tiles import GRID
 
-# Peak memory of a process that codes with "egic"; smaller models need less. Measured:
-# 0.90 GB once loaded, then for each pixel 330 to 480 bytes of E and 450 to 460 of G, or
-# 590 to 670 of HiFiC's.
-BYTES_AT_START = 900_000_000
-BYTES_PER_PIXEL = 700
+
+class Footprint(NamedTuple):
+    """What a process takes that codes with a model.
+
+    Attributes:
+        at_start: Bytes once the model is loaded.
+        per_pixel: Bytes for each pixel that the networks see at once.
+    """
+
+    at_start: int
+    per_pixel: int
+
+
+# Measured with "egic": 0.90 GB once loaded, then for each pixel 330 to 480 bytes of E
+# and 450 to 460 of G, or 590 to 670 of HiFiC's; with "egic-tiny": 0.58 GB and 210.
+LARGEST = Footprint(900_000_000, 700)
+SMALLEST = Footprint(560_000_000, 130)  # Of any model; more is for those who know it.
 
 # The networks see a window of a huge picture at a time; beside it stand the picture
 # and its latents, and what Pillow makes of it.
@@ -49,20 +62,27 @@ _CONTROLLERS = {
 }
 
 
-def needed(height: int, width: int, whole: bool = False, stride: int = STRIDE) -> int:
+def needed(
+    height: int,
+    width: int,
+    whole: bool = False,
+    stride: int = STRIDE,
+    model: Footprint = LARGEST,
+) -> int:
     """Bytes that coding a picture takes at its peak, all of the process counted.
 
     Args:
         height, width: Of the picture, pixels.
         whole: It is coded as one stream, however large; drawn by tiles it is anyway.
         stride: What it is padded to multiples of, which makes much of a narrow one.
+        model: What it takes.
     """
     pixels = math.prod(-(-side // stride) * stride for side in (height, width))
     if not GRID.cuts(height, width):
-        return BYTES_AT_START + BYTES_PER_PIXEL * pixels
+        return model.at_start + model.per_pixel * pixels
     seen = min(pixels, _WINDOW_PIXELS)
     beside = BYTES_PER_PIXEL_BESIDE + (BYTES_PER_PIXEL_WHOLE if whole else 0)
-    return BYTES_AT_START + BYTES_PER_PIXEL * seen + beside * pixels
+    return model.at_start + model.per_pixel * seen + beside * pixels
 
 
 def check(
@@ -71,18 +91,19 @@ def check(
     budget: int | None = None,
     whole: bool = False,
     stride: int = STRIDE,
+    model: Footprint = LARGEST,
 ) -> None:
     """Refuses a picture that is too large to be coded here.
 
     Args:
         height, width: Of the picture, pixels.
         budget: Bytes for the process; None takes what is `available`.
-        whole, stride: See `needed`.
+        whole, stride, model: See `needed`.
 
     Raises:
         LimitExceededError: With what is needed, and what there is.
     """
-    need = needed(height, width, whole, stride)
+    need = needed(height, width, whole, stride, model)
     check_bytes(need, f"coding {width} x {height} pixels", budget)
 
 

@@ -41,21 +41,21 @@ def test_a_picture_above_the_memory_budget_is_refused_before_it_is_coded(
     def fail(*_):
         raise AssertionError("coded")
 
-    monkeypatch.setattr(memory, "available", lambda: 700_000_000)
+    monkeypatch.setattr(memory, "available", lambda: 500_000_000)
     monkeypatch.setattr(codec, "coder", types.SimpleNamespace(encode=fail, decode=fail))
     for call in (
         lambda: codec.compress(micro_codec.picture()),
         lambda: codec.decompress(bitstream.pack(packet)),
     ):
-        with pytest.raises(egic.LimitExceededError, match="0.7 GB are to be had"):
+        with pytest.raises(egic.LimitExceededError, match="0.5 GB are to be had"):
             call()
 
 
 def test_a_large_untiled_file_is_not_taken_for_a_tiled_one(codec, packet, monkeypatch):
     """Once such files were written; all of their latents are decoded at once."""
-    monkeypatch.setattr(memory, "available", lambda: 4 * 10**9)
+    monkeypatch.setattr(memory, "available", lambda: 3 * 10**9)
     data = dataclasses.replace(packet, width=4096, height=4096)
-    with pytest.raises(egic.LimitExceededError, match="takes 5.0 GB"):
+    with pytest.raises(egic.LimitExceededError, match="takes 4.0 GB"):
         codec.decompress(bitstream.pack(data))
 
 

@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
+from egic.codec import SYSTEMS
+from egic.config import PRESETS, EgicConfig
 from hific import limits, memory
+from hific.config import HificConfig
 from hific.errors import LimitExceededError
 
 GIB = 2**30
@@ -111,8 +114,8 @@ def test_without_a_budget_it_is_what_the_machine_has(machine):
 def test_the_limits_of_a_file_hold_its_budget(machine):
     machine()
     limits.Limits().check_memory(2000, 1000)
-    with pytest.raises(LimitExceededError, match=r"1\.0 GB are to be had"):
-        limits.Limits(memory_bytes=10**9).check_memory(2000, 1000)
+    with pytest.raises(LimitExceededError, match=r"0\.8 GB are to be had"):
+        limits.Limits(memory_bytes=8 * 10**8).check_memory(2000, 1000)
 
 
 def test_a_huge_picture_counts_as_a_window_and_what_stands_beside_it():
@@ -125,7 +128,23 @@ def test_a_huge_picture_counts_as_a_window_and_what_stands_beside_it():
 def test_the_entropy_path_of_an_untiled_file_counts_in_full_however_large():
     assert memory.needed(4096, 4096, whole=True) > 4.9 * 10**9
     with pytest.raises(LimitExceededError, match="takes 5.1 GB"):
-        limits.Limits(memory_bytes=4 * 10**9).check_memory(4096, 4096, whole=True)
+        limits.Limits(memory_bytes=4 * 10**9).check_memory(
+            4096, 4096, whole=True, model=memory.LARGEST
+        )
+
+
+def test_a_small_model_may_code_where_a_large_one_may_not():
+    budget = limits.Limits(memory_bytes=2 * 10**9)
+    budget.check_memory(2048, 2048, model=memory.Footprint(600_000_000, 226))
+    with pytest.raises(LimitExceededError, match="takes 3.8 GB"):
+        budget.check_memory(2048, 2048, model=memory.LARGEST)
+
+
+def test_the_footprint_of_a_model_follows_from_its_config():
+    line = SYSTEMS[EgicConfig].footprint
+    assert line(PRESETS["egic-tiny"], 2_200_000) == (584_200_000, 130 + 3 * 32)
+    assert line(PRESETS["egic"], 32_000_000) == (912_000_000, 130 + 3 * 128)
+    assert SYSTEMS[HificConfig].footprint(HificConfig(), 1) == memory.LARGEST
 
 
 def test_reading_a_picture_counts_beside_what_the_process_has(machine):
@@ -138,6 +157,6 @@ def test_reading_a_picture_counts_beside_what_the_process_has(machine):
 
 @pytest.mark.parametrize("stride, pixels", [(64, 64 * 65_536), (256, 256 * 65_536)])
 def test_the_padding_of_a_narrow_picture_counts(stride, pixels):
-    need = memory.BYTES_AT_START + memory.BYTES_PER_PIXEL * pixels
+    need = memory.LARGEST.at_start + memory.LARGEST.per_pixel * pixels
     for height, width in ((1, 65_535), (65_535, 1)):
         assert memory.needed(height, width, stride=stride) == need

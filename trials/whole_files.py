@@ -29,8 +29,8 @@ from trials.cases import Target, Violation, check, generator
 from trials.material import File
 
 _PIXELS = 100_000  # Of the largest picture that there is memory for.
-BUDGET = memory.BYTES_AT_START + memory.BYTES_PER_PIXEL * _PIXELS
-MEGABYTES = 30 + memory.BYTES_PER_PIXEL * _PIXELS / 2**20  # And some heap.
+BUDGET = memory.LARGEST.at_start + memory.LARGEST.per_pixel * _PIXELS
+MEGABYTES = 30 + memory.LARGEST.per_pixel * _PIXELS / 2**20  # And some heap.
 
 
 @functools.cache
