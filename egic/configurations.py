@@ -15,7 +15,7 @@ import numpy as np
 
 from egic.remote_codec import PROGRAM, RemoteCodec
 from hific import conformance
-from hific.errors import CodecError, UnsupportedAlphaError
+from hific.errors import CodecError, LimitExceededError, UnsupportedAlphaError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,8 +141,8 @@ def decode(
                     rendering = codec.decode(data)
                     pictures = {alpha: rendering.image(alpha) for alpha in alphas}
                 yield File(name, found, pictures=pictures)
-            except UnsupportedAlphaError:
-                raise
+            except (UnsupportedAlphaError, LimitExceededError):
+                raise  # Of what was asked for, and of memory: nothing is compared.
             except CodecError as error:
                 yield File(name, error=f"{type(error).__name__}: {error}")
     finally:

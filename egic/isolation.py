@@ -289,7 +289,7 @@ def _receive_line(file) -> dict[str, Any] | None:
         return None
     try:
         found = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CodecError("The decoding process answers something else.") from error
     if not isinstance(found, dict):
         raise CodecError("The decoding process answers something else.")

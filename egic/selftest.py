@@ -20,7 +20,7 @@ from egic.models import Models
 from egic.remote_codec import PROGRAM
 from hific import bundle, conformance, patterns
 from hific.conformance import Vector
-from hific.errors import CodecError, DecodeMismatchError
+from hific.errors import CodecError, DecodeMismatchError, LimitExceededError
 
 OWN_MODEL = pathlib.Path(__file__).with_name("selftest_model")
 
@@ -88,6 +88,8 @@ def _decoded(codec, vector: Vector) -> File:
     try:
         _, latents = codec.decode_latents(vector.data)
         shown = codec.decompress_all(vector.data, list(vector.pictures))
+    except LimitExceededError:  # Says nothing of latents.
+        raise
     except CodecError as error:
         return File(vector.name, error=f"{type(error).__name__}: {error}")
     pictures = dict(zip(vector.pictures, shown, strict=True))

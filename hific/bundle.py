@@ -27,6 +27,8 @@ _CONFIG, _WEIGHTS, _TABLES = "config.json", "weights.safetensors", "tables.safet
 MANIFEST = "manifest.json"  # Whatever folder holds it is a bundle, or was to be one.
 _FILES = (_CONFIG, _WEIGHTS, _TABLES)
 
+_NO_JSON = (ValueError, RecursionError)  # The latter where lists lie in lists for ever.
+
 
 @dataclasses.dataclass(frozen=True)
 class Bundle:
@@ -106,7 +108,7 @@ def read(directory: pathlib.Path) -> Bundle:
             safetensors.numpy.load_file(directory / _TABLES),
             manifest["sha256"],
         )
-    except (ValueError, KeyError, safetensors.SafetensorError) as error:
+    except (*_NO_JSON, KeyError, safetensors.SafetensorError) as error:
         raise ModelLoadError(
             f"The model in {directory} is as it was written, but is none: {error}."
         ) from error
@@ -129,7 +131,7 @@ def read_manifest(directory: pathlib.Path) -> dict[str, Any]:
         files = manifest["files"]
         consistent = set(files) == set(_FILES) and manifest["sha256"] == _whole(files)
         known = manifest["format"] == FORMAT
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (*_NO_JSON, KeyError, TypeError, AttributeError) as error:
         raise ModelLoadError(f"{path} is no manifest of a model: {error}.") from error
     if not known:
         raise ModelLoadError(

@@ -190,8 +190,17 @@ def read(bundle: pathlib.Path, sha256: str) -> list[Vector]:
             raise ValueError(f"it has format {content['format']}, not {FORMAT}")
         if content["model"] != sha256:
             raise ValueError(f"it is of model {content['model'][:8]}, not {sha256[:8]}")
+        if not content["vectors"]:
+            raise ValueError("it lists no vectors, which would show nothing")
         return [_read_vector(path.parent, row) for row in content["vectors"]]
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+    except (
+        ValueError,
+        RecursionError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OSError,
+    ) as error:
         raise ModelLoadError(
             f"{path} does not fit the model or its files: {error}."
         ) from error

@@ -129,7 +129,14 @@ def test_errors_of_the_codec_are_passed_on():
 
 @pytest.mark.parametrize(
     "line",
-    ["nonsense", "[1]", "1", '{"error": "SystemExit"}', '{"error": "annotations"}'],
+    [
+        "nonsense",
+        "[1]",
+        "1",
+        "[" * 60_000,
+        '{"error": "SystemExit"}',
+        '{"error": "annotations"}',
+    ],
 )
 def test_an_answer_that_is_none_is_an_error(line):
     code = f"print({line!r}, flush=True)"

@@ -75,6 +75,12 @@ def test_a_folder_without_a_model_says_so(tmp_path):
             _ = Models(path).folders
 
 
+def test_lists_in_lists_for_ever_are_no_manifest(tmp_path):
+    (tmp_path / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(ModelLoadError, match="is no manifest of a model"):
+        _ = Models(tmp_path).folders
+
+
 def test_each_file_is_decoded_by_its_own_model(tmp_path, monkeypatch):
     ids = [_bundle(tmp_path / name, {"name": name}) for name in ("a", "b")]
     monkeypatch.setattr(models.egic, "load", lambda folder: folder.name)

@@ -9,7 +9,7 @@ import pytest
 from egic import cli, codec, configurations, selftest
 from egic.configurations import CONFIGURATIONS
 from hific import bundle as hific_bundle
-from hific import config, conformance, patterns
+from hific import config, conformance, memory, patterns
 from hific.errors import ModelLoadError
 from hific.names import named_variables
 from tests import flipping_decoder, micro_codec
@@ -190,6 +190,7 @@ def test_vectors_do_not_change_the_model_id(bundle):
         (lambda c: c.update(format=2), "it has format 2, not 1"),
         (lambda c: c.update(model="00" * 32), "it is of model 00000000, not"),
         (lambda c: c.pop("vectors"), "vectors"),
+        (lambda c: c["vectors"].clear(), "it lists no vectors"),
         (lambda c: c["vectors"][0]["files"].update({"pixel.egic": "0"}), "is damaged"),
         (lambda c: c["vectors"][0]["files"].update({"../config.json": "0"}), "no file"),
         (lambda c: c["vectors"][0]["files"].update({"x.png": "0"}), "No such file"),
@@ -201,6 +202,21 @@ def test_damaged_vectors_are_no_mismatch(bundle, tmp_path, change, complaint):
         selftest.read_vectors(_damaged(bundle, tmp_path, change))
     if complaint != "no file":
         assert complaint in str(error.value)
+
+
+def test_lists_in_lists_for_ever_are_a_damaged_list_of_vectors(bundle, tmp_path):
+    folder = _damaged(bundle, tmp_path, lambda content: None)
+    (folder / "conformance" / "conformance.json").write_text("[" * 100_000)
+    with pytest.raises(ModelLoadError, match="does not fit the model"):
+        selftest.read_vectors(folder)
+
+
+def test_want_of_memory_is_no_mismatch(bundle, capsys, monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 10**8)
+    assert _run("--model", bundle) == 16
+    captured = capsys.readouterr()
+    assert "of memory, and 0.1 GB are to be had" in captured.err
+    assert "mismatch" not in captured.out + captured.err
 
 
 def test_pictures_of_vectors_never_change():
