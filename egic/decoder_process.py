@@ -20,7 +20,7 @@ from hific.errors import CodecError
 def main(model: str, mode_name: str) -> None:
     """Answers questions, see `egic.remote_codec.RemoteCodec`."""
     decoder = Decoder(model, mode_name)
-    isolation.serve(lambda question, data: ANSWERS[question["ask"]](decoder, data))
+    isolation.serve(lambda question, data: _answer(decoder, question, data))
 
 
 class Decoder:
@@ -53,23 +53,22 @@ class Decoder:
         self._rendering = self._loaded[0].decode(data)
         return {"height": self._rendering.height, "width": self._rendering.width}, b""
 
-    def image(self, data: bytes):
-        """The picture of the file decoded last, at an alpha of float64."""
-        alpha = np.frombuffer(data, "<f8")
+    def images(self, numbers: list[float | None], data: bytes):
+        """The file decoded last at several alphas; None stands for the next map."""
         if self._rendering is None:
             raise CodecError("No file was decoded yet.")
-        if alpha.size > 1:
-            alpha = alpha.reshape(self._rendering.height, self._rendering.width)
-        else:
-            alpha = alpha[0]
-        return {}, np.ascontiguousarray(self._rendering.image(alpha)).tobytes()
+        size = self._rendering.height, self._rendering.width
+        maps = iter(np.frombuffer(data, "<f8").reshape(-1, *size))
+        alphas = [next(maps) if alpha is None else alpha for alpha in numbers]
+        pictures = self._rendering.images(alphas)
+        return {}, b"".join(picture.tobytes() for picture in pictures)
 
 
-ANSWERS = {
-    "digest": Decoder.digest,
-    "decode": Decoder.decode,
-    "image": Decoder.image,
-}
+def _answer(decoder: Decoder, question: dict[str, Any], data: bytes):
+    if question["ask"] == "images":
+        return decoder.images(question["alphas"], data)
+    return {"digest": decoder.digest, "decode": decoder.decode}[question["ask"]](data)
+
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

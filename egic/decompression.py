@@ -74,7 +74,8 @@ def worker(
     from egic import models
 
     found = models.Models(commands.model_directory(args.model))
-    codec, show = models.decoders(found, args.isolated), _shower(args)
+    pictures = len(args.alpha) + (0 if args.invented is None else 2)
+    codec, show = models.decoders(found, args.isolated, pictures), _shower(args)
     if not args.isolated:
         codec = progress.telling(codec, tell)
     return lambda job: decompress_one(job, show, codec)

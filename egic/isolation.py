@@ -31,6 +31,7 @@ _SECONDS, _SECONDS_PER_PIXEL = 10.0, 20e-6
 # heap: 1.4 GB and 12.5 MB were measured, with 8 and with 132 threads.
 _ADDRESSES = 2 * 2**30
 _ADDRESSES_PER_CORE = 64 * 2**20  # Two pools of threads, each as large as the cores.
+_BYTES_PER_PIXEL_MORE = 6  # Of each picture but the first: itself, and to be sent.
 
 _CPU_GRACE = 2  # Seconds from SIGXCPU to SIGKILL.
 _LINE_BYTES = 2**16
@@ -69,13 +70,25 @@ class Budget:
         return found
 
 
-def budget_of(height: int, width: int) -> Budget:
-    """What decoding a picture of a size may take, model and TensorFlow included."""
+def budget_of(
+    height: int, width: int, whole: bool = False, pictures: int = 1
+) -> Budget:
+    """What decoding a picture of a size may take, model and TensorFlow included.
+
+    Args:
+        height, width: Of the picture, pixels.
+        whole: See `hific.memory.needed`.
+        pictures: How many are drawn of it, at different alphas.
+    """
     cores = len(os.sched_getaffinity(0))
     seconds = START_SECONDS + _SECONDS + _SECONDS_PER_PIXEL * height * width
+    more = _BYTES_PER_PIXEL_MORE * (pictures - 1) * height * width
     return Budget(
         memory_bytes=(
-            memory.needed(height, width) + _ADDRESSES + cores * _ADDRESSES_PER_CORE
+            memory.needed(height, width, whole)
+            + more
+            + _ADDRESSES
+            + cores * _ADDRESSES_PER_CORE
         ),
         cpu_seconds=seconds * cores,
         wall_seconds=seconds,

@@ -100,14 +100,15 @@ class IsolatedDecoder:
     def __init__(
         self,
         model: pathlib.Path,
-        budget_of: Callable[[int, int], Budget] = isolation.budget_of,
+        budget_of: Callable[[int, int, bool], Budget] = isolation.budget_of,
         program: str = PROGRAM,
     ):
         """Creates the decoder.
 
         Args:
             model: A bundle.
-            budget_of: (height, width) -> what its process may take.
+            budget_of: (height, width, whether it is one stream) -> what its process
+                may take.
             program: See `RemoteCodec`.
         """
         self._model = model
@@ -119,7 +120,8 @@ class IsolatedDecoder:
         """See `hific.codec.Codec.decode`, and `isolation.Child.ask`."""
         self.close()
         packet = bitstream.unpack(data)
-        budget = self._budget_of(packet.height, packet.width)
+        whole = packet.flags != bitstream.TILED
+        budget = self._budget_of(packet.height, packet.width, whole)
         self._codec = RemoteCodec(self._model, budget=budget, program=self._program)
         return self._codec.decode(data)
 
@@ -130,14 +132,19 @@ class IsolatedDecoder:
             self._codec = None
 
 
-def decoders(models: Models, isolated: bool = False) -> Callable[[bytes], Any]:
+def decoders(
+    models: Models, isolated: bool = False, pictures: int = 1
+) -> Callable[[bytes], Any]:
     """Returns a function from a file's model id to what decodes it.
 
     Args:
         models: On this machine.
         isolated: Decode in other processes, see `IsolatedDecoder`.
+        pictures: That will be drawn of each file.
     """
-    load = functools.cache(IsolatedDecoder if isolated else egic.load)
+    budget_of = functools.partial(isolation.budget_of, pictures=pictures)
+    apart = functools.partial(IsolatedDecoder, budget_of=budget_of)
+    load = functools.cache(apart if isolated else egic.load)
 
     def decoder(model_id: bytes):
         # Where there is no folder, loading it says so.

@@ -195,6 +195,10 @@ def test_the_budget_grows_with_the_picture_and_the_cores():
     small, large = isolation.budget_of(64, 64), isolation.budget_of(2000, 2000)
     assert large.wall_seconds - small.wall_seconds == pytest.approx(80, rel=0.01)
     assert large.memory_bytes > small.memory_bytes
+    several = isolation.budget_of(2000, 2000, pictures=7)
+    assert several.memory_bytes - large.memory_bytes >= 6 * 2 * 3 * 2000 * 2000
+    tiled, whole = (isolation.budget_of(4000, 6000, one) for one in (False, True))
+    assert whole.memory_bytes - tiled.memory_bytes > 3 * 10**9
     cores = len(os.sched_getaffinity(0))
     assert small.cpu_seconds == pytest.approx(cores * small.wall_seconds)
 

@@ -152,7 +152,7 @@ def test_a_decoder_that_misbehaves_is_ended_and_leaves_nothing(
     monkeypatch.chdir(micro)
     budget = Budget(10**9, cpu_seconds=20, wall_seconds=2, file_bytes=2**20)
     before = sorted(tmp_path.iterdir())
-    decoder = IsolatedDecoder(micro, lambda height, width: budget, str(program))
+    decoder = IsolatedDecoder(micro, lambda *_: budget, str(program))
     with pytest.raises(kind, match=message) as error:
         decoder.decode(compressed)
     assert type(error.value) is kind
