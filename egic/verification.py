@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from egic import configurations
 from egic.configurations import Configuration
 from egic.remote_codec import PROGRAM, RemoteCodec
-from hific.errors import CodecError, DecodeMismatchError
+from hific.errors import CodecError, DecodeMismatchError, LimitExceededError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,8 @@ class Verifier:
 
         Raises:
             DecodeMismatchError: They are others, or nothing that can be decoded.
-            CodecError: The other process could not say.
+            CodecError: The other process could not say; LimitExceededError where it
+                wanted for memory.
         """
         if self._codec is None:
             self._codec = RemoteCodec(
@@ -59,7 +60,7 @@ class Verifier:
             self._codec.digest(data)  # Compared with the encoder's in the file.
         except CodecError as error:
             self.close()  # The next file is not to suffer from what happened to it.
-            if type(error) is CodecError:
+            if type(error) in (CodecError, LimitExceededError):
                 raise
             raise DecodeMismatchError(
                 "What was coded here does not decode in a second configuration, so "

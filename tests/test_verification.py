@@ -4,7 +4,7 @@ import pytest
 
 from egic import cli, codec, configurations, verification
 from egic.verification import Verifier
-from hific.errors import CodecError, DecodeMismatchError
+from hific.errors import CodecError, DecodeMismatchError, LimitExceededError
 from hific.images import write_png
 from tests import flipping_decoder, micro_codec
 
@@ -89,3 +89,20 @@ def test_a_verifier_that_dies_says_so_and_starts_again(micro, files):
         with pytest.raises(CodecError, match="No module named") as error:
             verifier.check(files[0])
         assert type(error.value) is CodecError
+
+
+class _Refusing:
+    """A second process that has no memory for any file."""
+
+    def digest(self, data):
+        raise LimitExceededError("Coding 64 x 64 pixels takes 0.9 GB of memory.")
+
+    def close(self):
+        pass
+
+
+def test_want_of_memory_is_no_mismatch(tmp_path):
+    verifier = Verifier(tmp_path)
+    verifier._codec = _Refusing()
+    with pytest.raises(LimitExceededError, match=r"takes 0\.9 GB of memory"):
+        verifier.check(b"a file")
