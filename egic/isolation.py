@@ -254,18 +254,6 @@ def python(module: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
     return [sys.executable, "-P", "-m", module, *arguments], {"PYTHONPATH": path}
 
 
-def run(
-    command: Sequence[str],
-    budget: Budget,
-    question: Mapping[str, Any] | None = None,
-    data: bytes = b"",
-    expected: int = 0,
-) -> tuple[dict[str, Any], bytes]:
-    """Starts a process, asks it one question, and ends it; see `Child`."""
-    with Child(command, budget) as child:
-        return child.ask(question or {}, data, expected)
-
-
 def serve(answer) -> None:
     """What a `Child` does until its stdin ends.
 

@@ -114,14 +114,6 @@ class Vector:
     symbols: str
     pictures: Mapping[float, np.ndarray]
 
-    def differs(self, found: Digest) -> list[str]:
-        """Names what of decoded latents is not as it was: "indexes", "symbols"."""
-        return [
-            name
-            for name in ("indexes", "symbols")
-            if getattr(found, name) != getattr(self, name)
-        ]
-
 
 def write(bundle: pathlib.Path, sha256: str, vectors: Sequence[Vector]) -> None:
     """Writes vectors into a bundle; their list last, so that half of them are none.

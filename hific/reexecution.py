@@ -46,12 +46,10 @@ class Mode:
             used; what it sets holds for the process.
         again: (codec, latents) -> the latents as this mode gives them, where decoding
             alone does not.
-        shows: Whether pictures are computed in this way as well.
     """
 
     prepare: Callable[[], None] = lambda: None
     again: Callable[[Codec, Coded], Coded] | None = None
-    shows: bool = True
 
 
 def latents_of(codec: Codec, data: bytes, mode: Mode) -> conformance.Digest:
@@ -97,6 +95,6 @@ MODES: Mapping[str, Mode] = {
     "graph": Mode(),
     "eager": Mode(lambda: tf.config.run_functions_eagerly(True)),
     "clusters": Mode(lambda: tf.config.optimizer.set_jit("autoclustering")),
-    "xla": Mode(again=_compiled, shows=False),
-    "batch4": Mode(again=_in_batch, shows=False),
+    "xla": Mode(again=_compiled),
+    "batch4": Mode(again=_in_batch),
 }
