@@ -205,5 +205,5 @@ def _to_srgb(image):
             ImageCms.createProfile("sRGB"),
             outputMode="RGB",
         )
-    except (ImageCms.PyCMSError, OSError, KeyError):
+    except (ImageCms.PyCMSError, OSError, KeyError, UnicodeDecodeError):
         return image.convert("RGB")

@@ -125,6 +125,14 @@ def test_a_colour_profile_is_converted_to_srgb(tmp_path):
     np.testing.assert_array_equal(read_image(path), RAMP)
 
 
+def test_a_colour_profile_of_no_known_space_is_ignored(tmp_path):
+    """Of its four letters one is none."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    odd = srgb.replace(b"s\0R\0G\0B", b"o\0d\0d\0!")  # Else its name is enough.
+    path = save(tmp_path / "o.png", RAMP, icc_profile=odd[:16] + b"\xf0GB " + odd[20:])
+    np.testing.assert_array_equal(read_image(path), RAMP)
+
+
 def test_an_unreadable_colour_profile_is_ignored(tmp_path):
     path = save(tmp_path / "x.png", RAMP, icc_profile=b"no profile")
     np.testing.assert_array_equal(read_image(path), RAMP)
