@@ -54,6 +54,14 @@ def _isa(most: str) -> dict[str, str]:
     return {"ONEDNN_MAX_CPU_ISA": most}
 
 
+# Whatever this process was started with, configurations differ by what they name only.
+_PLAIN = {
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    "ONEDNN_MAX_CPU_ISA": "ALL",
+    "TF_XLA_FLAGS": "",
+    "GLIBC_TUNABLES": "",
+}
+
 REFERENCE = "1 thread"
 
 # Name -> configuration. The first is what the others are compared with: oneDNN on, all
@@ -93,8 +101,9 @@ def second() -> Configuration:
     Eager, without oneDNN, and with another number of threads than TensorFlow takes
     where it is not told.
     """
-    here = os.environ.get("TF_NUM_INTRAOP_THREADS")
-    cores = int(here) if here else len(os.sched_getaffinity(0))
+    here = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    told = here.isdecimal() and int(here) > 0
+    cores = int(here) if told else len(os.sched_getaffinity(0))
     return Configuration({**_threads(1 if cores > 1 else 2), **_NO_ONEDNN}, "eager")
 
 
@@ -150,9 +159,8 @@ def decode(
 
 
 def _start(configuration, model, program) -> RemoteCodec:
-    return RemoteCodec(
-        model, configuration.environment, configuration.mode, program=program
-    )
+    environment = {**_PLAIN, **configuration.environment}
+    return RemoteCodec(model, environment, configuration.mode, program=program)
 
 
 @dataclasses.dataclass

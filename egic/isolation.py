@@ -133,18 +133,24 @@ class Child:
             # One that is gone already is noticed when it is asked.
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(self._process.pid, limit, value)
+        self._given: float | None = None
         self._end = None
         if self.budget.wall_seconds is not None:
             self._end = time.monotonic() + self.budget.wall_seconds
 
     def ask(
-        self, question: Mapping[str, Any], data: bytes = b"", expected: int = 0
+        self,
+        question: Mapping[str, Any],
+        data: bytes = b"",
+        expected: int = 0,
+        seconds: float | None = None,
     ) -> tuple[dict[str, Any], bytes]:
         """Returns what it answers: a line, and the bytes after it.
 
         Args:
             question, data: What it is asked.
             expected: How many bytes an answer that is no error has.
+            seconds: For this answer, where the budget sets no time.
 
         Raises:
             LimitExceededError: It took too long, or more memory than it was given.
@@ -152,8 +158,11 @@ class Child:
                 answers is none.
         """
         timer = None
-        if self._end is not None:
-            timer = threading.Timer(self._end - time.monotonic(), self._time_out)
+        left = [] if self._end is None else [self._end - time.monotonic()]
+        left += [] if seconds is None else [seconds]
+        if left:
+            self._given = self.budget.wall_seconds if seconds is None else seconds
+            timer = threading.Timer(min(left), self._time_out)
             timer.daemon = True
             timer.start()
         try:
@@ -198,8 +207,8 @@ class Child:
         said = self._last_words()
         if self._timed_out:
             return LimitExceededError(
-                f"Decoding took longer than the {self.budget.wall_seconds:g} s it was "
-                "given, and was stopped."
+                f"Decoding took longer than the {self._given:g} s it was given, and "
+                "was stopped."
             )
         if self.budget.cpu_seconds is not None and -code in (
             signal.SIGXCPU,

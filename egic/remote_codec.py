@@ -41,9 +41,14 @@ class RemoteCodec:
         command, path = isolation.python(program, str(model), mode)
         self._child = isolation.Child(command, budget, {**(environment or {}), **path})
 
-    def digest(self, data: bytes) -> Digest:
-        """Fingerprints of a file's latents, as this process' mode gives them."""
-        answer, _ = self._child.ask({"ask": "digest"}, data)
+    def digest(self, data: bytes, seconds: float | None = None) -> Digest:
+        """Fingerprints of a file's latents, as this process' mode gives them.
+
+        Args:
+            data: The file.
+            seconds: The longest that it may take, see `isolation.Child.ask`.
+        """
+        answer, _ = self._child.ask({"ask": "digest"}, data, seconds=seconds)
         try:
             return Digest(*(str(answer[name]) for name in Digest._fields))
         except KeyError as error:

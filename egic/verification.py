@@ -9,9 +9,10 @@ import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from egic import configurations
+from egic import configurations, isolation
 from egic.configurations import Configuration
 from egic.remote_codec import PROGRAM, RemoteCodec
+from hific import bitstream
 from hific.errors import CodecError, DecodeMismatchError, LimitExceededError
 
 if TYPE_CHECKING:
@@ -47,8 +48,10 @@ class Verifier:
         Raises:
             DecodeMismatchError: They are others, or nothing that can be decoded.
             CodecError: The other process could not say; LimitExceededError where it
-                wanted for memory.
+                wanted for memory, or took longer than --isolated grants.
         """
+        packet = bitstream.unpack(data)
+        seconds = isolation.budget_of(packet.height, packet.width).wall_seconds
         if self._codec is None:
             self._codec = RemoteCodec(
                 self._model,
@@ -57,7 +60,8 @@ class Verifier:
                 program=self._program,
             )
         try:
-            self._codec.digest(data)  # Compared with the encoder's in the file.
+            # Compares with the encoder's latents, which the file names.
+            self._codec.digest(data, seconds)
         except CodecError as error:
             self.close()  # The next file is not to suffer from what happened to it.
             if type(error) in (CodecError, LimitExceededError):

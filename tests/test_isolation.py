@@ -80,6 +80,13 @@ def test_time_is_counted_over_all_questions():
             process.ask({})
 
 
+def test_an_answer_may_have_a_time_of_its_own():
+    with serving("import time; time.sleep(question['n']); return {}, b''") as process:
+        process.ask({"n": 0}, seconds=20)
+        with pytest.raises(LimitExceededError, match="longer than the 0.5 s"):
+            process.ask({"n": 60}, seconds=0.5)
+
+
 def test_a_process_that_computes_too_long_is_ended():
     with (
         child("while True: pass", Budget(cpu_seconds=1, wall_seconds=60)) as process,

@@ -35,6 +35,10 @@ def test_the_second_configuration_is_another_than_this_process(monkeypatch):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")
     second = configurations.second()
     assert second.environment["TF_NUM_INTRAOP_THREADS"] == "2"
+    for nonsense in ("many", "0", ""):  # TensorFlow then takes all cores.
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", nonsense)
+        second = configurations.second()
+        assert second.environment["TF_NUM_INTRAOP_THREADS"] != str(cores)
 
 
 def test_files_that_decode_elsewhere_pass_in_one_process(micro, files):
