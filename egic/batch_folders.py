@@ -138,7 +138,9 @@ class _Run:
         if pace.files + pace.failed < len(waiting):
             print("egic: stopped; the same command goes on", file=sys.stderr)
             return batch.EXIT_STOPPED
-        return min(self._codes)[1] if self._codes else 0
+        # The first of several in one place: `min` keeps their order.
+        first = min(self._codes, key=lambda code: code[0], default=(0, 0))
+        return first[1]
 
     def _unfinished(self) -> list[int]:
         """Places of what is to be done, first what no run was killed at."""

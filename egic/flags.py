@@ -22,7 +22,7 @@ def add(verbs, name: str, command, summary: str, description: str):
 def alphas(text: str) -> tuple[float, ...]:
     """Numbers from 0 to 1, separated by commas."""
     values = tuple(_number(part, 1) for part in text.split(","))
-    if len(set(values)) < len(values):
+    if len({f"{value:g}" for value in values}) < len(values):  # As outputs are named.
         raise argparse.ArgumentTypeError(f"a number is there twice in {text}")
     return values
 

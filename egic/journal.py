@@ -63,15 +63,17 @@ class History:
     open: int = 0
 
     def add(self, line: dict[str, Any]) -> None:
-        """Takes in a line; lines may come in any order."""
+        """Takes in a line; lines may come in any order.
+
+        Raises:
+            KeyError, TypeError: It lacks something, and nothing of it was taken in.
+        """
         at, status = line["time"], line["status"]
         if status == "begun":
             self.begun_at = max(self.begun_at, at)
             self.open += 1
             return
-        self.open = 0
         if status == "done" and at >= self.done_at:
-            self.done_at = at
             self.done = Done(
                 line["source"],
                 line["source_bytes"],
@@ -79,8 +81,10 @@ class History:
                 sys.intern(line["settings"]),
                 tuple(line["sizes"]),
             )
+            self.done_at = at
         elif status == "failed" and not line["left"]:
             self.cleared_at = max(self.cleared_at, at)
+        self.open = 0
 
     @property
     def unclear(self) -> bool:

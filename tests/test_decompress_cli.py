@@ -158,6 +158,7 @@ def test_the_colours_of_a_heat_map_grow_lighter_up_to_the_end_of_the_scale():
         (["--alpha=0,1.5"], "a number from 0 to 1 is needed, got 1.5"),
         (["--alpha=0,,1"], "a number from 0 to 1 is needed, got"),
         (["--alpha=0.5,0.50"], "a number is there twice in 0.5,0.50"),
+        (["--alpha=0.1234567,0.12345671"], "a number is there twice in 0.12"),
         (["--alpha=0", "--alpha_map=m.png"], "not allowed with argument --alpha"),
         (["--invented=heat.jpg"], "a name that ends in .png, got heat.jpg"),
         (["--invented_threshold=-1"], "a number from 0 to 255 is needed, got -1"),

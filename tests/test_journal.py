@@ -136,3 +136,14 @@ def test_a_file_system_without_locks_is_written_to_all_the_same(tmp_path, monkey
     with Journal(tmp_path) as opened:
         opened.done("a.egic", DONE)
         assert not opened.locked
+
+
+def test_a_line_that_lacks_something_leaves_what_was_known(tmp_path):
+    with Journal(tmp_path) as opened:
+        opened.begun("a.egic", "/in/a.png")
+        path = opened.path
+    with path.open("a") as lines:
+        line = {"time": 9e9, "status": "done", "target": "a.egic", "source": "/in/a"}
+        lines.write(json.dumps(line) + "\n")
+    history = _history(tmp_path)
+    assert history.unclear and history.open == 1 and history.done is None
