@@ -36,7 +36,8 @@ def _load(directory):
     return SlowCodec(bytes.fromhex(bundle.read_manifest(directory)["sha256"])[:4])
 
 
-egic.load = _load
+if __name__ in ("__main__", "__mp_main__"):  # Here and in the processes it starts.
+    egic.load = _load
 
 if __name__ == "__main__":
     sys.exit(cli.main())

@@ -27,6 +27,7 @@ class Constant:
     def __init__(self, logits):
         self.bias = tf.Variable(logits, dtype=tf.float32)
         self.trainable_variables = [self.bias]
+        self.non_trainable_variables = []
         self.calls = []
 
     def __call__(self, image, latent, training=False):

@@ -98,15 +98,15 @@ def test_a_verifier_that_dies_says_so_and_starts_again(micro, files):
 class _Refusing:
     """A second process that has no memory for any file."""
 
-    def digest(self, data):
+    def digest(self, data, seconds):
         raise LimitExceededError("Coding 64 x 64 pixels takes 0.9 GB of memory.")
 
     def close(self):
         pass
 
 
-def test_want_of_memory_is_no_mismatch(tmp_path):
+def test_want_of_memory_is_no_mismatch(tmp_path, files):
     verifier = Verifier(tmp_path)
     verifier._codec = _Refusing()
     with pytest.raises(LimitExceededError, match=r"takes 0\.9 GB of memory"):
-        verifier.check(b"a file")
+        verifier.check(files[0])
