@@ -1,6 +1,6 @@
 r"""Kills a training again and again, and looks for what is lost.
 
-    nice python -m trials.kill_training --kills=50 --steps=200 --workdir=/tmp/kills
+    nice python -m trials.kill_training --kills=50 --steps=200 --workdir=runs/kills
 
 The training runs once without interruption. Then the same command runs into another
 directory and is killed (SIGKILL, SIGTERM and SIGUSR1 to its whole process group) at
