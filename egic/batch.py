@@ -233,6 +233,14 @@ def exit_code_of(error: BaseException) -> int:
     return EXIT_EXISTS if isinstance(error, FileExistsError) else EXIT_SYSTEM
 
 
+def print_above(bar, line: str | None) -> None:
+    """`print_line` beside a progress bar; on a terminal the line scrolls above it."""
+    if line is not None and sys.stdout.isatty():
+        bar.console.out(shown(line), highlight=False)
+    else:
+        print_line(line)
+
+
 def print_line(line: str | None) -> None:
     """Prints a line that may name files, if there is one."""
     if line is not None:
@@ -274,10 +282,7 @@ def _progress(total: int, verb: str) -> Iterator[Callable[[str | None], None]]:
     )
 
     def show(line: str | None) -> None:
-        if line is not None and sys.stdout.isatty():  # It scrolls above the bar.
-            bar.console.out(shown(line), highlight=False)
-        else:
-            print_line(line)
+        print_above(bar, line)
         bar.advance(task)
 
     with bar:

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from egic.batch import Made, print_line, shown
+from egic.batch import Made, print_above, print_line
 
 _SECONDS_BETWEEN_NOTES = 30.0
 
@@ -120,10 +120,7 @@ def _bar(pace: Pace, verb: str) -> Iterator[Callable[[str | None], None]]:
     )
 
     def show(line: str | None) -> None:
-        if line is not None and sys.stdout.isatty():  # It scrolls above the bar.
-            bar.console.out(shown(line), highlight=False)
-        else:
-            print_line(line)
+        print_above(bar, line)
         bar.update(task, completed=pace.over, rate=pace.rate())
 
     with bar:

@@ -40,6 +40,16 @@ def _add_folder_flags(parser) -> None:
     )
 
 
+def _add_files(parser) -> None:
+    parser.add_argument(
+        "files",
+        nargs="+",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="files, or one folder: all in it and below, see docs/commands.md",
+    )
+
+
 def add_compress(verbs) -> None:
     """Pictures to .egic files."""
     parser = flags.add(
@@ -52,13 +62,7 @@ def add_compress(verbs) -> None:
         "grey is expanded. Prints bytes, bits per pixel, the ratios to the source file "
         "and to raw 24 bit pixels, and the seconds of coding.",
     )
-    parser.add_argument(
-        "files",
-        nargs="+",
-        type=pathlib.Path,
-        metavar="FILE",
-        help="files, or one folder: all in it and below, see docs/commands.md",
-    )
+    _add_files(parser)
     _add_output_flags(parser)
     _add_folder_flags(parser)
     parser.add_argument(
@@ -93,13 +97,7 @@ def add_decompress(verbs) -> None:
         "damaged, or whose latents this machine does not reproduce, is refused: no "
         "wrong picture is written.",
     )
-    parser.add_argument(
-        "files",
-        nargs="+",
-        type=pathlib.Path,
-        metavar="FILE",
-        help="files, or one folder: all in it and below, see docs/commands.md",
-    )
+    _add_files(parser)
     _add_output_flags(parser)
     _add_folder_flags(parser)
     parser.add_argument(
