@@ -58,7 +58,7 @@ class Recipe:
     quantiser_step: float = 80.0
     ridge: float = 3e-3
     residual: float = 0.05
-    hyper_std: float = 1.0
+    hyper_std: float = 2.0
     max_crops: int = 160
     max_side: int = 128
 

@@ -95,6 +95,8 @@ class RateConfig:
         target_boundaries, target_factors: "target": multiplies target_bpp by step.
         weight_boundaries: "target": steps at which the next two change.
         above_factors, below_factors: "target": multiply the two weights by step.
+        hyper_boundaries, hyper_factors: Multiply the price of z's bits by step. At full
+            price from the start, z may be silenced before h_s has learned to use it.
     """
 
     kind: str = "fixed"
@@ -107,6 +109,8 @@ class RateConfig:
     weight_boundaries: tuple[int, ...] = ()
     above_factors: tuple[float, ...] = (1.0,)
     below_factors: tuple[float, ...] = (1.0,)
+    hyper_boundaries: tuple[int, ...] = ()
+    hyper_factors: tuple[float, ...] = (1.0,)
 
 
 def _hific_rate(target_bpp: float, weight_above: float) -> RateConfig:

@@ -8,7 +8,7 @@ from hific.choices import choose
 from hific.conditioning import CONDITIONINGS
 from hific.layers import NORMALISATIONS
 from hific.losses import ADVERSARIAL_LOSSES
-from hific.rate_control import RATE_TERMS, rate_term
+from hific.rate_control import RATE_TERMS, hyper_price, rate_term
 from hific.schedules import SCHEDULES, make_optimizer
 from hific.weight_norms import WEIGHT_NORMS
 
@@ -51,6 +51,7 @@ def check(config: Any) -> None:
         )
     check_crop(config.data.crop)
     rate_term(config.rate)
+    hyper_price(config.rate)
     make_optimizer(config.optimizer.learning_rate, config.optimizer)
 
 

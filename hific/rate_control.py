@@ -151,3 +151,12 @@ def rate_term(config: RateConfig) -> RateTerm:
         ValueError: The kind is unknown, or its numbers contradict each other.
     """
     return choose(RATE_TERMS, config.kind, "rate term")(config)
+
+
+def hyper_price(config: RateConfig) -> Schedule:
+    """What a bit of z counts for at each step, relative to one of y.
+
+    Raises:
+        ValueError: Factors and boundaries contradict each other.
+    """
+    return Schedule(config.hyper_factors, config.hyper_boundaries)

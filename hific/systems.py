@@ -13,7 +13,7 @@ from hific.choices import choose
 from hific.loop import Occasion
 from hific.losses import ADVERSARIAL_LOSSES, mse_255
 from hific.objectives import Terms, psnr
-from hific.rate_control import rate_term
+from hific.rate_control import hyper_price, rate_term
 from hific.reports import Report
 from hific.schedules import make_optimizer
 from hific.training import Group, Player
@@ -154,6 +154,7 @@ class _Stage1Objective:
     def __init__(self, model: Any, config: Any, lpips: Lpips | None, seed: int):
         self._model = model
         self._rate_term = rate_term(config.rate)
+        self._hyper_price = hyper_price(config.rate)
         self._distortion_weight = config.distortion_weight
         self._perceptual_weight = config.perceptual_weight
         self._lpips = lpips
@@ -170,15 +171,17 @@ class _Stage1Objective:
         rate = _training_rate(self._model, batch, self._seed, step)
         reconstruction = self._model.synthesis(rate.y_hat)
         pixels = tf.cast(tf.shape(batch)[1] * tf.shape(batch)[2], tf.float32)
-        bpp = tf.reduce_mean(rate.y_bits + rate.z_bits) / pixels
+        y_bpp, z_bpp = (tf.reduce_mean(b) / pixels for b in (rate.y_bits, rate.z_bits))
         hard_bpp = tf.reduce_mean(rate.hard_y_bits + rate.hard_z_bits) / pixels
         mse = mse_255(reconstruction, batch)
         weighted = {
-            "rate": self._rate_term(bpp, hard_bpp, step),
+            "rate": self._rate_term(
+                y_bpp + self._hyper_price(step) * z_bpp, hard_bpp, step
+            ),
             "distortion": self._distortion_weight * mse,
         }
         logged = {
-            "bpp": bpp,
+            "bpp": y_bpp + z_bpp,
             "hard_bpp": hard_bpp,
             "z_bpp": tf.reduce_mean(rate.hard_z_bits) / pixels,
             "mse": mse,

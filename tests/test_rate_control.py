@@ -103,3 +103,12 @@ def test_a_fixed_rate_ignores_target_and_step():
 def test_an_unknown_kind_is_answered_with_the_known_ones():
     with pytest.raises(ValueError, match="No rate term 'pid'; there are fixed, target"):
         rate_control.rate_term(RateConfig(kind="pid"))
+
+
+def test_bits_of_z_cost_what_the_schedule_says():
+    price = rate_control.hyper_price(
+        RateConfig(hyper_boundaries=(10, 20), hyper_factors=(0.1, 0.4, 1.0))
+    )
+    assert [float(price(step)) for step in (0, 9, 10, 19, 20)] == pytest.approx(
+        [0.1, 0.1, 0.4, 0.4, 1.0]
+    )

@@ -1,5 +1,7 @@
 """HiFiC's second stage, on a toy codec and a discriminator of a few hundred weights."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -121,3 +123,30 @@ def test_real_and_fake_share_one_power_iteration():
 def test_missing_lpips_weights_are_explained():
     with pytest.raises(ValueError, match="--lpips_weights"):
         make_game(perceptual_weight=1.0)
+
+
+def test_bits_of_z_are_priced_by_their_schedule():
+    rates = []
+    for factor in (0.0, 0.5, 1.0):
+        config, codec = make_config(), ToyCodec()
+        config.rate = RateConfig(weight=1.0, hyper_factors=(factor,))
+        codec.prior = CostlyHyper(codec.prior)
+        _, generator = systems.stage2(codec, build_discriminator(config), config, None)
+        terms = generator.objective(images(), STEP)
+        rates.append(float(terms.weighted["rate"]))
+    z_bpp = 512 / 32**2
+    assert rates[1:] == pytest.approx([rates[0] + 0.5 * z_bpp, rates[0] + z_bpp])
+    assert rates[2] == pytest.approx(float(terms.logged["bpp"]))
+
+
+class CostlyHyper(tf.Module):
+    """A prior whose z takes 512 bits of every picture."""
+
+    def __init__(self, prior):
+        super().__init__()
+        self._prior = prior
+
+    def rate(self, y, seed=None):
+        rate = self._prior.rate(y, seed)
+        bits = tf.fill(tf.shape(rate.z_bits), 512.0)
+        return dataclasses.replace(rate, z_bits=bits)
