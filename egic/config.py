@@ -70,6 +70,7 @@ class EgicConfig:
         rate: lambda of Eq. 1, per bit per pixel.
         distortion_weight: k_M; multiplies MSE on the [0, 255] scale.
         perceptual_weight: k_P; multiplies LPIPS.
+        perceptual_start: Step from which LPIPS counts.
         compatible: Pad pictures to multiples of 256, as the released code does, instead
             of 64.
         head: The output-residual head, trained by train_orp.py.
@@ -85,6 +86,7 @@ class EgicConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     compatible: bool = False
     head: HeadConfig = field(default_factory=HeadConfig, metadata=hific.config.LATER)
+    perceptual_start: int = field(default=0, metadata=hific.config.LATER)
 
 
 def _fixed(weight: float) -> RateConfig:
@@ -129,9 +131,9 @@ _SMALL = EgicConfig(
     hyper=HyperConfig(channels=96, depths=(1, 1), windows=(4, 2)),
     charm=CharmConfig(max_support=6, widths=((64, 48),) * 6),
     rate=RateConfig(
-        weight=1.0, hyper_boundaries=(1500, 3000), hyper_factors=(0.1, 0.4, 1.0)
+        weight=1.5, hyper_boundaries=(1500, 3000), hyper_factors=(0.1, 0.4, 1.0)
     ),
-    perceptual_weight=0.0,
+    perceptual_start=2500,
     data=hific.config.small_crops(),
     optimizer=OptimizerConfig(
         learning_rate=2e-4,

@@ -109,8 +109,8 @@ class RateConfig:
     weight_boundaries: tuple[int, ...] = ()
     above_factors: tuple[float, ...] = (1.0,)
     below_factors: tuple[float, ...] = (1.0,)
-    hyper_boundaries: tuple[int, ...] = ()
-    hyper_factors: tuple[float, ...] = (1.0,)
+    hyper_boundaries: tuple[int, ...] = dataclasses.field(default=(), metadata=LATER)
+    hyper_factors: tuple[float, ...] = dataclasses.field(default=(1.0,), metadata=LATER)
 
 
 def _hific_rate(target_bpp: float, weight_above: float) -> RateConfig:
@@ -148,6 +148,7 @@ class HificConfig:
         rate: Target and weights of the rate term.
         distortion_weight: k_M in the paper; multiplies MSE on [0, 255] pixels.
         perceptual_weight: k_P; multiplies LPIPS.
+        perceptual_start: Step from which LPIPS counts.
         adversarial_weight: beta; multiplies the generator's GAN loss.
         adversarial_loss: A key of `hific.losses.ADVERSARIAL_LOSSES`.
         optimizer: Of E, G and P.
@@ -173,6 +174,7 @@ class HificConfig:
     optimizer: OptimizerConfig = dataclasses.field(default_factory=_hific_optimizer)
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     head: HeadConfig = dataclasses.field(default_factory=HeadConfig, metadata=LATER)
+    perceptual_start: int = dataclasses.field(default=0, metadata=LATER)
 
 
 def _paper(config: HificConfig) -> HificConfig:
@@ -270,13 +272,25 @@ def save(config: Any, path: pathlib.Path) -> None:
 
 def to_dict(config: Any) -> dict[str, Any]:
     """Returns the config as plain data; `kind` names the class it came from."""
-    plain = dataclasses.asdict(config)
+    return {"kind": type(config).__name__, **_plain(config)}
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    """Returns fields and their values, but for later ones that are the default."""
+    plain = {}
     for field in dataclasses.fields(config):
-        if field.metadata == LATER:
-            assert callable(field.default_factory)
-            if getattr(config, field.name) == field.default_factory():
-                del plain[field.name]
-    return {"kind": type(config).__name__, **plain}
+        value = getattr(config, field.name)
+        if field.metadata == LATER and value == _default(field):
+            continue
+        nested = dataclasses.is_dataclass(value)
+        plain[field.name] = _plain(value) if nested else copy.deepcopy(value)
+    return plain
+
+
+def _default(field: dataclasses.Field) -> Any:
+    if field.default_factory is dataclasses.MISSING:
+        return field.default
+    return field.default_factory()
 
 
 def from_dict(data: Mapping[str, Any], kinds: Mapping[str, type]) -> Any:

@@ -157,6 +157,7 @@ class _Stage1Objective:
         self._hyper_price = hyper_price(config.rate)
         self._distortion_weight = config.distortion_weight
         self._perceptual_weight = config.perceptual_weight
+        self._perceptual_start = config.perceptual_start
         self._lpips = lpips
         self._seed = seed
 
@@ -188,10 +189,20 @@ class _Stage1Objective:
             "psnr": psnr(mse),
         }
         if self._perceptual_weight and self._lpips is not None:
-            lpips = tf.reduce_mean(self._lpips(reconstruction, batch))
+            lpips = self._perception(reconstruction, batch, step)
             weighted["perceptual"] = self._perceptual_weight * lpips
             logged["lpips"] = lpips
         return Terms(weighted, logged), reconstruction, rate.y_hat
+
+    def _perception(self, reconstruction, batch, step):
+        """Returns mean LPIPS, [] float32; 0, not computed, before it counts."""
+
+        def lpips():
+            return tf.reduce_mean(self._lpips(reconstruction, batch))
+
+        if not self._perceptual_start:
+            return lpips()
+        return tf.cond(step >= self._perceptual_start, lpips, lambda: 0.0)
 
 
 class _DiscriminatorObjective:

@@ -59,6 +59,24 @@ def test_a_perceptual_term_without_lpips_names_the_flags():
         terms(perceptual_weight=1.0)
 
 
+def test_perception_counts_from_its_step_on_and_is_not_computed_before():
+    calls = []
+
+    def lpips(fake, real):
+        tf.py_function(lambda: calls.append(1), [], [])
+        return tf.reduce_mean(tf.abs(fake - real), [1, 2, 3])
+
+    @tf.function(autograph=False)
+    def perceptual(step):
+        return terms(model, lpips, step, perceptual_weight=1.0, perceptual_start=3)[0][
+            "perceptual"
+        ]
+
+    model = ToyCodec()
+    assert float(perceptual(tf.constant(2, tf.int64))) == 0.0 and not calls
+    assert float(perceptual(tf.constant(3, tf.int64))) > 1.0 and calls == [1]
+
+
 def test_transforms_and_entropy_model_have_rates_of_their_own():
     model = ToyCodec()
     config = OptimizerConfig(learning_rate=0.5, entropy_learning_rate=0.25)

@@ -17,6 +17,7 @@ class ToyConfig:
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     distortion_weight: float = 0.01
     perceptual_weight: float = 0.0
+    perceptual_start: int = 0
 
 
 @dataclasses.dataclass
