@@ -131,7 +131,7 @@ _SMALL = EgicConfig(
     hyper=HyperConfig(channels=96, depths=(1, 1), windows=(4, 2)),
     charm=CharmConfig(max_support=6, widths=((64, 48),) * 6),
     rate=RateConfig(
-        weight=1.5, hyper_boundaries=(1500, 3000), hyper_factors=(0.1, 0.4, 1.0)
+        weight=1.75, hyper_boundaries=(1500, 3000), hyper_factors=(0.1, 0.4, 1.0)
     ),
     perceptual_start=2500,
     data=hific.config.small_crops(),
