@@ -1,0 +1,1 @@
+"""What shows the codec to somebody who has just met it."""
