@@ -89,8 +89,8 @@ _CACHE_MB = flags.DEFINE_integer(
 labelled_flags.define(
     "",
     "Training",
-    "a folder. HiFiC, without --labels: folders, globs and files, separated by commas, "
-    "or tfds:NAME/SPLIT.",
+    "folders, separated by commas. HiFiC, without --labels: globs and files too, or "
+    "tfds:NAME/SPLIT.",
 )
 labelled_flags.define_unlabelled()
 

@@ -1,6 +1,6 @@
 """Command-line flags that name labelled pictures, the same in every script.
 
---records=GLOB | --images=DIR --labels=DIR | --tfds=NAME/SPLIT | --synthetic=COUNT,
+--records=GLOB | --images=DIR,… --labels=DIR,… | --tfds=NAME/SPLIT | --synthetic=COUNT,
 and where a script wants them, --unlabelled=DIR,DIR beside any of these.
 """
 
@@ -10,13 +10,16 @@ from absl import flags, logging
 
 from deeplab2_tf import labels
 from deeplab2_tf.config import DataConfig
+from deeplab2_tf.labels import LabelSet
 from deeplab2_tf.records import RecordFiles
 from deeplab2_tf.sources import Joined, Pairs, Source, Unlabelled
 from deeplab2_tf.synthetic import Scenes
 from deeplab2_tf.tfds_source import TfdsPanoptic
 
 
-def define(prefix: str, what: str, images: str = "a folder.") -> None:
+def define(
+    prefix: str, what: str, images: str = "folders, separated by commas."
+) -> None:
     """Defines the five flags.
 
     Args:
@@ -31,7 +34,9 @@ def define(prefix: str, what: str, images: str = "a folder.") -> None:
     )
     flags.DEFINE_string(f"{prefix}images", None, f"{what} pictures: {images}")
     flags.DEFINE_string(
-        f"{prefix}labels", None, f"Label maps of --{prefix}images: a folder."
+        f"{prefix}labels",
+        None,
+        f"Label maps of --{prefix}images: as many folders, in the same order.",
     )
     flags.DEFINE_string(
         f"{prefix}tfds", None, f"{what} pictures: coco/2017_panoptic/SPLIT."
@@ -80,7 +85,7 @@ def source(prefix: str, data: DataConfig, seed: int) -> Source | None:
         "records": lambda: RecordFiles(
             values[f"{prefix}records"].split(","), label_set
         ),
-        "images": lambda: Pairs(
+        "images": lambda: _pairs(
             values[f"{prefix}images"], values[f"{prefix}labels"], label_set
         ),
         "tfds": lambda: TfdsPanoptic(
@@ -101,6 +106,17 @@ def source(prefix: str, data: DataConfig, seed: int) -> Source | None:
     for problem in made.problems:
         logging.warning("Left out: %s", problem)
     return made
+
+
+def _pairs(pictures: str, maps: str, label_set: LabelSet) -> Source:
+    folders = pictures.split(","), maps.split(",")
+    if len(folders[0]) != len(folders[1]):
+        raise ValueError(
+            f"{len(folders[0])} folders of pictures ({pictures}) need as many of label "
+            f"maps, got {len(folders[1])} ({maps})."
+        )
+    parts = [Pairs(*pair, label_set) for pair in zip(*folders, strict=True)]
+    return parts[0] if len(parts) == 1 else Joined(parts)
 
 
 def _name_and_split(name: str) -> tuple[str, str]:

@@ -94,6 +94,7 @@ def test_pairs_with_a_damaged_picture_stop_with_its_name(root, tmp_path):
         ([], "Pass one of --records, --images, --tfds, --synthetic"),
         (["--synthetic=2", "--images=x", "--labels=y"], "Pass one of --images"),
         (["--images=x"], "--images and --labels go together"),
+        (["--images=x,y", "--labels=z"], "2 folders of pictures (x,y) need as many"),
         (["--synthetic=2", "--config.data.label_set=moon"], "No label set 'moon'"),
         (["--synthetic=2", "--config.data.label_set=camvid"], "label set 'synthetic'"),
         (["--records=/nowhere/*.tfrecord"], "/nowhere"),
