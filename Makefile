@@ -1,4 +1,4 @@
-# make demo | test | lint | fuzz | bench | clean. Everything runs in .venv, which the
+# make demo | test | lint | docs | fuzz | bench | clean. Everything runs in .venv, which the
 # first command makes and later ones reuse until setup.cfg or constraints.txt changes.
 
 PYTHON ?= python3.11
@@ -9,7 +9,7 @@ MODULES := $(wildcard egic hific deeplab2_tf trials *.py)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint fuzz bench clean
+.PHONY: demo test lint docs fuzz bench clean
 
 demo: $(STAMP)
 	$(BIN)/python demo.py
@@ -22,6 +22,10 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(MODULES)
 	$(BIN)/pytest -q tests/test_layers_of_imports.py
+
+# Without what the theme's makers announce at every start.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # make fuzz MINUTES=30 [PROCESSES=2] [SEED=1]
 MINUTES ?= 5

@@ -1,4 +1,4 @@
-"""The batch script of docs/training.md, with stand-ins for Slurm and the training."""
+"""The batch script of docs/runs.md, with stand-ins for Slurm and the training."""
 
 import os
 import pathlib
@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-DOCUMENT = pathlib.Path(__file__).parents[1] / "docs" / "training.md"
+DOCUMENT = pathlib.Path(__file__).parents[1] / "docs" / "runs.md"
 TRAINING = """#!/bin/bash
 # Saves when it is asked to, as a step of 0.2 s allows; else ends as the test wants.
 trap 'asked=1' USR1
