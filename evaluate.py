@@ -1,6 +1,6 @@
 r"""Measures codecs on pictures: real files, written, read back and decoded.
 
-    python evaluate.py --model=models/egic --images='/data/kodak/*.png' --out=runs/kodak
+    python evaluate.py --images='/data/kodak/*.png' --out=runs/kodak
     python evaluate.py --model=lo=models/lo,hi=models/hi --alpha=0,1 --processes=8 \
         --baselines=all --curves=all --images=/data/kodak --out=runs/kodak
 
@@ -22,7 +22,7 @@ from absl import app, flags, logging
 import egic
 
 # TensorFlow has to be loaded before app.run: inside, 2.14 starts as version 1.
-from egic import batch, blends, measured, measured_facts
+from egic import batch, blends, default_model, measured, measured_facts
 from hific import lpips, workers
 from hific.evaluation import (
     baselines,
@@ -38,7 +38,10 @@ from hific.evaluation.store import Plan, Store, StoreError
 from hific.pictures import Pictures, find_pictures
 
 _MODEL = flags.DEFINE_list(
-    "model", [], "Model bundles or training runs, as DIR or LABEL=DIR."
+    "model",
+    None,
+    "Model bundles or training runs, as DIR or LABEL=DIR; by default the model that "
+    "comes with this program, empty for none.",
 )
 _IMAGES = flags.DEFINE_string(
     "images", None, "Glob, folder or comma-separated list of pictures."
@@ -223,7 +226,8 @@ def _wanted() -> measured.Measured:
     for flag in (_LPIPS, _DISTS):
         if flag.value and not pathlib.Path(flag.value).is_file():
             raise ValueError(f"--{flag.name}={flag.value} is no file.")
-    if not _IMAGES.value or not (_MODEL.value or _CURVES.value):
+    named = _named_models()
+    if not _IMAGES.value or not (named or _CURVES.value):
         raise ValueError("--images and --model (or --curves) are needed, or --merge.")
     weights = {"alex": _LPIPS.value, **_fid_weights()}
     found = extractors.choose(weights)
@@ -233,7 +237,7 @@ def _wanted() -> measured.Measured:
     wanted = measured.Measured(
         images=_IMAGES.value,
         out=_OUT.value,
-        models=measured.models(_MODEL.value, _FIRST.value, _INTERPOLATION.value),
+        models=measured.models(named, _FIRST.value, _INTERPOLATION.value),
         alphas=_alphas(),
         baselines=list(baselines.choose(_BASELINES.value)),
         curves=list(baselines.choose(_CURVES.value)),
@@ -246,6 +250,14 @@ def _wanted() -> measured.Measured:
         save_images=_SAVE_IMAGES.value,
     )
     return measured.identified(wanted)
+
+
+def _named_models() -> list[str]:
+    """What --model says, or the model that comes with this program, by its name."""
+    if _MODEL.value is not None:
+        return _MODEL.value
+    own = default_model.directory()
+    return [f"{own.name}={own}"]
 
 
 def _check_published() -> None:

@@ -1,6 +1,6 @@
 """EGIC: generative image compression with one file for every realism.
 
-    codec = egic.load("models/egic")
+    codec = egic.load()                        # the model that comes with it
     data = codec.compress(image)               # uint8 [H, W, 3] -> bytes
     image = codec.decompress(data, alpha=1.0)  # bytes -> uint8 [H, W, 3]
     images = codec.decompress_all(data, [0.0, 0.5, 1.0])  # decodes the bits once
@@ -48,15 +48,20 @@ __all__ = [
 ]
 
 
-def load(directory: str | pathlib.Path) -> "Codec":
+def load(directory: str | pathlib.Path | None = None) -> "Codec":
     """Returns the codec of a model bundle, as `egic export` writes it.
 
     Args:
-        directory: Holds config.json, the weights and the coding tables.
+        directory: Holds config.json, the weights and the coding tables. None is the
+            model that comes with this program, `egic.default_model.PATH`.
 
     Raises:
-        ModelLoadError: The bundle is incomplete, damaged or of an unknown kind.
+        ModelLoadError: The bundle is absent, incomplete, damaged or of an unknown kind.
     """
+    from egic import default_model
+
+    if directory is None:
+        directory = default_model.directory()
     from egic.codec import load as load_bundle  # Loads TensorFlow: takes seconds.
 
     return load_bundle(directory)

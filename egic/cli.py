@@ -17,9 +17,9 @@ from hific.errors import CodecError
 _DESCRIPTION = """\
 Compresses pictures to very small files with a learned codec, and reads them back.
 
-  egic compress photo.jpg --model=models/egic     writes photo.egic
-  egic decompress photo.egic --model=models/egic  writes photo.png
-  egic compress photos --out_dir=small            all pictures of a folder
+  egic compress photo.jpg                writes photo.egic
+  egic decompress photo.egic             writes photo.png
+  egic compress photos --out_dir=small   all pictures of a folder
 """
 
 _EPILOG = """\
@@ -139,7 +139,7 @@ def _add_selftest(verbs) -> None:
         type=pathlib.Path,
         metavar="DIR",
         help="model bundle, or a folder of them (default: the environment variable "
-        f"{commands.MODEL_VARIABLE}, else a small one that comes with this program)",
+        f"{commands.MODEL_VARIABLE}, else the one that comes with this program)",
     )
     how = parser.add_mutually_exclusive_group()
     how.add_argument(

@@ -7,7 +7,7 @@ from egic import commands, compression, decompression, flags
 MODEL_HELP = (
     "model bundle, as `egic export` writes it, or a folder of bundles; a file can only "
     "be decoded with the model that made it (default: the environment variable "
-    f"{commands.MODEL_VARIABLE})"
+    f"{commands.MODEL_VARIABLE}, else the model that comes with this program)"
 )
 
 

@@ -14,7 +14,7 @@ import os
 import pathlib
 
 import egic
-from egic import batch
+from egic import batch, default_model
 from hific import bitstream
 from hific.errors import CodecError
 
@@ -98,7 +98,8 @@ def codec_loader(model: pathlib.Path | None):
     """Returns a function that loads the codec when first called.
 
     Raises:
-        egic.batch.UsageError: Neither flag nor environment names a model.
+        egic.batch.UsageError: There are several.
+        ModelLoadError: There is none.
     """
     from egic.models import Models
 
@@ -109,16 +110,13 @@ def codec_loader(model: pathlib.Path | None):
 def model_directory(model: pathlib.Path | None) -> pathlib.Path:
     """Where models are: a bundle, or a folder of bundles.
 
+    What the flag names, else the environment, else what comes with this program.
+
     Raises:
-        egic.batch.UsageError: Neither flag nor environment names it.
+        ModelLoadError: None is named, and this installation lacks its own.
     """
-    directory = model or os.environ.get(MODEL_VARIABLE)
-    if not directory:
-        raise batch.UsageError(
-            f"No model was given. Pass --model=DIR, or set {MODEL_VARIABLE} to the "
-            "folder of a model bundle; `egic export` makes one from a training run."
-        )
-    return pathlib.Path(directory)
+    named = model or os.environ.get(MODEL_VARIABLE)
+    return pathlib.Path(named) if named else default_model.directory()
 
 
 def size(num_bytes: int, width: int, height: int) -> str:

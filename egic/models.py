@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import egic
-from egic import batch, isolation
+from egic import batch, default_model, isolation
 from egic.isolation import Budget
 from egic.remote_codec import PROGRAM, RemoteCodec, RemoteRendering
 from hific import bitstream, bundle
@@ -71,18 +71,22 @@ class Models:
         )
 
     def of(self, model_id: bytes) -> pathlib.Path:
-        """The bundle of a compressed file.
+        """The bundle of a compressed file; that of the program, where it is none here.
 
         Raises:
-            UnknownModelError: It is not here; says which are.
+            UnknownModelError: It is neither; says which there are.
             ModelLoadError: See `folders`.
         """
-        if model_id not in self.folders:
-            raise UnknownModelError(
-                f"The file was made with model {model_id.hex()}; {self.path} has "
-                f"{self._named()}."
-            )
-        return self.folders[model_id]
+        if model_id in self.folders:
+            return self.folders[model_id]
+        own = Models(default_model.PATH)
+        beside = own.path.is_dir() and own.path != self.path
+        if beside and model_id in own.folders:
+            return own.folders[model_id]
+        raise UnknownModelError(
+            f"The file was made with model {model_id.hex()}; {self.path} has "
+            f"{self._named()}{f', this program {own._named()}' if beside else ''}."
+        )
 
     def _named(self) -> str:
         return ", ".join(

@@ -1,5 +1,6 @@
 """evaluate.py, where every model is `four_bits`, also in the processes it starts."""
 
+import os
 import pathlib
 import sys
 
@@ -15,6 +16,8 @@ assert "tensorflow" in sys.modules  # Loaded inside app.run, it starts as versio
 evaluate.measured.identify = lambda path: path
 evaluate.measured.egic.load = lambda directory: four_bits.InContainer()
 evaluate.measured.interpolation.load = four_bits.between
+if "OWN_MODEL" in os.environ:
+    evaluate.default_model.PATH = pathlib.Path(os.environ["OWN_MODEL"])
 
 if __name__ == "__main__":
     app.run(evaluate.main)

@@ -21,10 +21,13 @@ def write_pictures(folder: pathlib.Path, names="ab") -> None:
         images.write_png(folder / f"pictures/{name}.png", cut)
 
 
-def command(folder: pathlib.Path, *flags: str, model="none", out="out") -> list[str]:
-    """The command line; every model is `four_bits`."""
+def command(
+    folder: pathlib.Path, *flags: str, model: str | None = "none", out="out"
+) -> list[str]:
+    """The command line, without --model where that is None; all are `four_bits`."""
     driver = pathlib.Path(__file__).with_name("evaluate_four_bits.py")
-    line = [sys.executable, str(driver), f"--model={model}"]
+    line = [sys.executable, str(driver)]
+    line += [] if model is None else [f"--model={model}"]
     return [*line, f"--images={folder}/pictures", f"--out={folder / out}", *flags]
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import egic
-from egic import batch, cli, selftest
+from egic import batch, cli, default_model, selftest
 from hific import bitstream, images
 from tests.pixel_codec import MODEL_ID, HeadlessCodec, PixelCodec
 
@@ -181,14 +181,30 @@ def test_an_output_that_is_an_input_is_refused_even_with_force(tmp_path, capsys)
     assert "is the opposite command meant?" in capsys.readouterr().err
 
 
-def test_without_a_model_the_error_names_flag_and_variable(
+@pytest.mark.parametrize("variable", [None, ""])
+def test_without_a_model_the_programs_own_is_used(
+    tmp_path, monkeypatch, codec, variable
+):
+    monkeypatch.delenv("EGIC_MODEL")
+    if variable is not None:
+        monkeypatch.setenv("EGIC_MODEL", variable)
+    own = tmp_path / "own"
+    own.mkdir()
+    monkeypatch.setattr(default_model, "PATH", own)
+    assert _run("compress", _picture(tmp_path / "a.png")) == 0
+    assert codec == [own]
+
+
+def test_without_any_model_the_error_names_flag_and_variable(
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.delenv("EGIC_MODEL")
-    assert _run("compress", _picture(tmp_path / "a.png")) == 2
+    monkeypatch.setattr(default_model, "PATH", tmp_path / "absent")
+    assert _run("compress", _picture(tmp_path / "a.png")) == 20
     error = capsys.readouterr().err
-    assert "--model=DIR" in error
-    assert "EGIC_MODEL" in error
+    for text in (str(tmp_path / "absent"), "--model=DIR", "EGIC_MODEL"):
+        assert text in error
+    assert not (tmp_path / "a.egic").exists()
 
 
 def test_the_flag_wins_over_the_variable(tmp_path, codec):

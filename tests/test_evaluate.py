@@ -270,6 +270,18 @@ def test_curves_of_baselines_need_no_model(tmp_path):
     assert (tmp_path / "out/report.html").exists()
 
 
+def test_without_a_model_it_measures_the_one_that_comes_with_it(tmp_path):
+    write_pictures(tmp_path, "a")
+    own = tmp_path / "egic-own"
+    own.mkdir()
+    for path, code in ((own, 0), (tmp_path / "absent", 20)):
+        where = {"OWN_MODEL": str(path)}
+        done = run_script(tmp_path, "--baselines=", model=None, environment=where)
+        assert done.returncode == code, done.stderr
+    assert [row["codec"] for row in results_of(tmp_path / "out")] == ["egic-own"]
+    assert f"lacks its own model, {tmp_path / 'absent'}" in done.stderr
+
+
 @pytest.mark.parametrize(
     "flags, complaint",
     [

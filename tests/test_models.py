@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from egic import cli, codec, isolation, models
+import egic
+from egic import cli, codec, default_model, isolation, models
 from egic.batch import UsageError
 from egic.isolation import Budget
 from egic.models import IsolatedDecoder, Models
@@ -46,6 +47,32 @@ def test_a_folder_of_bundles_is_searched_by_id(tmp_path):
         assert text in str(error.value)
     with pytest.raises(UsageError, match="holds several models"):
         found.only()
+
+
+def test_the_programs_own_model_is_found_by_id_and_last(tmp_path, monkeypatch):
+    own, other = tmp_path / "own", tmp_path / "models" / "a"
+    monkeypatch.setattr(default_model, "PATH", own)
+    theirs, ours = _bundle(other, {"n": 1}), _bundle(own, {"n": 2})
+    for path in (tmp_path / "models", other):
+        found = Models(path)
+        assert found.of(ours) == own and found.of(theirs) == other
+        assert found.only() == other and list(found.folders) == [theirs]
+        with pytest.raises(Unknown) as error:
+            found.of(b"\0\1\2\3")
+        named = f"{theirs.hex()} (a), this program {ours.hex()} (own)."
+        assert str(error.value).endswith(named)
+    with pytest.raises(Unknown, match=f"has {ours.hex()} \\(own\\)\\.$"):
+        Models(own).of(theirs)
+
+
+def test_without_a_name_the_programs_own_model_is_loaded(
+    micro, compressed, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(default_model, "PATH", micro)
+    assert egic.load().decompress(compressed).shape == micro_codec.picture().shape
+    monkeypatch.setattr(default_model, "PATH", tmp_path / "absent")
+    with pytest.raises(ModelLoadError, match="lacks its own model, .*absent"):
+        egic.load()
 
 
 def test_a_bundle_is_a_folder_of_one(tmp_path):
