@@ -50,6 +50,12 @@ _INIT = flags.DEFINE_enum(
     ["paper", "klt"],
     "Random weights as published, or the closed-form start (SwinT-ChARM only).",
 )
+_INIT_FROM = flags.DEFINE_string(
+    "init_from",
+    None,
+    "Run directory of the same codec whose weights to start from, for another lambda; "
+    "optimizers and step count start anew. Not needed to go on.",
+)
 _LPIPS_WEIGHTS = flags.DEFINE_string(
     "lpips_weights",
     None,
@@ -74,7 +80,7 @@ def main(argv):
     try:
         config = hific.config.from_dict(hific.config.to_dict(_CONFIG.value), KINDS)
         pictures = find_pictures(_IMAGES.value)
-        stage1.check_start(_INIT.value, config)
+        stage1.check_start(_INIT.value, _INIT_FROM.value, config)
         order = run_directory.Order(_SEED.value, len(pictures), _BATCH_SIZE.value)
         stage1.record(config, workdir, _STEPS.value, order)
     except ValueError as error:
@@ -87,6 +93,7 @@ def _settings() -> stage1.Settings:
         steps=_STEPS.value,
         batch_size=_BATCH_SIZE.value,
         init=_INIT.value,
+        init_from=_INIT_FROM.value,
         precision=_PRECISION.value,
         seed=_SEED.value,
         data_threads=_DATA_THREADS.value,

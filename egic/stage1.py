@@ -5,20 +5,40 @@ The experiment is the config; `Settings` describes the machine it runs on.
 
 import dataclasses
 import functools
+import json
+import logging
 import pathlib
 from typing import Any
 
+import hific.config
 from egic import closed_form
 from egic.codec import build_model
 from egic.config import EgicConfig
-from hific import config_checks, loop, run_directory, systems, training
+from hific import checkpoints, config_checks, loop, run_directory, systems, training
 from hific.averages import Average
 from hific.crops import TrainingCrops
 from hific.pictures import Pictures
 from hific.run_directory import Order
 from hific.systems import Lpips
 
+_LOG = logging.getLogger("absl")
 _CLOSED_FORM_CROPS = 160
+
+# Fields of a codec's config that say how it is trained; the others are its networks.
+_TRAINING = frozenset(
+    {
+        "rate",
+        "distortion_weight",
+        "perceptual_weight",
+        "perceptual_start",
+        "adversarial_weight",
+        "adversarial_loss",
+        "discriminator",
+        "optimizer",
+        "data",
+        "head",
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +50,8 @@ class Settings:
         batch_size: Crops per step.
         init: "paper" for random weights as published, "klt" for the closed-form start
             (SwinT-ChARM only).
+        init_from: Run directory of the same codec whose weights to start from, averaged
+            ones where it kept any, instead of `init`: for another lambda, say.
         precision: Of E and G, "float32" or "bfloat16".
         seed: Of weights, crops and noise.
         data_threads: Batches decoded at once.
@@ -40,6 +62,7 @@ class Settings:
     steps: int
     batch_size: int = 8
     init: str = "paper"
+    init_from: str | None = None
     precision: str = "float32"
     seed: int = 0
     data_threads: int = 1
@@ -49,13 +72,30 @@ class Settings:
     checkpoint_every: int = 1000
 
 
-def check_start(init: str, config: Any) -> None:
+def check_start(init: str, init_from: str | None, config: Any) -> None:
     """Raises ValueError where a config's codec has no such start; see `Settings`."""
+    if init_from:
+        if init == "klt":
+            raise ValueError("--init=klt and --init_from are two starts; pass one.")
+        _check_origin(pathlib.Path(init_from), config)
     if init == "klt" and not isinstance(config, EgicConfig):
         raise ValueError(
             "--init=klt, the closed-form start, is for SwinT-ChARM; got a "
             f"{type(config).__name__}."
         )
+
+
+def _check_origin(origin: pathlib.Path, config: Any) -> None:
+    if not run_directory.is_begun(origin):
+        raise ValueError(f"--init_from: {origin} holds no run with a valid checkpoint.")
+    theirs = json.loads((origin / run_directory.CONFIG).read_text())
+    ours = json.loads(json.dumps(hific.config.to_dict(config)))
+    for name in sorted({*ours, *theirs} - _TRAINING):
+        if ours.get(name) != theirs.get(name):
+            raise ValueError(
+                f"--init_from: {name} of {origin} is {theirs.get(name)}, here "
+                f"{ours.get(name)}; its weights do not fit."
+            )
 
 
 def record(config: Any, workdir: pathlib.Path, steps: int, order: Order) -> None:
@@ -96,7 +136,8 @@ def train(
         lpips: Needed where the config weighs it.
 
     Raises:
-        ValueError: The closed-form start was asked for a codec that has none.
+        ValueError: The closed-form start was asked for a codec that has none, or the
+            run to start from is none, or of another codec.
         hific.loop.Interrupted: SIGTERM or SIGINT came; the state was saved.
     """
     training.set_seeds(settings.seed)
@@ -110,8 +151,8 @@ def train(
         threads=settings.data_threads,
         cache_bytes=settings.cache_bytes,
     )
-    if not run_directory.is_begun(workdir) and settings.init == "klt":
-        _start_in_closed_form(model, pictures, config, settings.seed)
+    if not run_directory.is_begun(workdir):
+        _start(model, pictures, config, settings)
     decay = config.optimizer.ema_decay
     loop.fit(
         systems.stage1(model, config, lpips, settings.seed),
@@ -124,6 +165,15 @@ def train(
         log_every=settings.log_every,
         checkpoint_every=settings.checkpoint_every,
     )
+
+
+def _start(model, pictures: Pictures, config, settings: Settings) -> None:
+    """Gives a new model its first weights, where they are not random."""
+    if settings.init_from:
+        step = checkpoints.load_weights(pathlib.Path(settings.init_from), model)
+        _LOG.info("Took the weights of %s, step %d.", settings.init_from, step)
+    elif settings.init == "klt":
+        _start_in_closed_form(model, pictures, config, settings.seed)
 
 
 def _start_in_closed_form(model, pictures: Pictures, config, seed: int) -> None:
