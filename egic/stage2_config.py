@@ -116,6 +116,14 @@ def _tiny(pretraining: str, strategy_1: GeneratorWeights) -> Stage2Config:
     )
 
 
+def _small() -> Stage2Config:
+    """Of the model that ships: smaller crops than its discriminator's, but more."""
+    recipe = _tiny("camvid-tiny", GeneratorWeights())
+    recipe.data.crop = (128, 128)
+    recipe.batch_size = 4
+    return recipe
+
+
 PRESETS: Mapping[str, Stage2Config] = {
     "egic": Stage2Config(),
     "hific": Stage2Config(strategy_1=_HIFIC),
@@ -129,6 +137,7 @@ PRESETS: Mapping[str, Stage2Config] = {
     ),
     "egic-tiny": _tiny("camvid-tiny", GeneratorWeights()),
     "egic-tiny-synthetic": _tiny("synthetic-tiny", GeneratorWeights()),
+    "egic-small": _small(),
     "hific-tiny": _tiny("camvid-tiny", _HIFIC),
 }
 KINDS: Mapping[str, type] = {"Stage2Config": Stage2Config}

@@ -268,7 +268,7 @@ def test_the_recipe_is_that_of_the_released_code():
     ).learning_rate
     assert float(schedule(1_799_999)) == pytest.approx(1e-4)
     assert float(schedule(1_800_000)) == pytest.approx(1e-5)
-    with pytest.raises(ValueError, match="there are orp, orp-tiny"):
+    with pytest.raises(ValueError, match="there are orp, orp-tiny, orp-small"):
         get_config("orpp")
 
 
