@@ -22,6 +22,8 @@ Compresses pictures to very small files with a learned codec, and reads them bac
   egic compress photos --out_dir=small   all pictures of a folder
 """
 
+STORAGES = ("float32", "float16")  # Keys of `hific.bundle.STORAGES`, without numpy.
+
 _EPILOG = """\
 exit codes: 0 success; 1 `doctor` found a fault; 2 wrong usage; 3 the output exists;
 4 a file cannot be read or written; 5 not enough memory; 10 to 20 what is wrong with a
@@ -113,6 +115,13 @@ def _add_export_and_doctor(verbs) -> None:
         "--raw",
         action="store_true",
         help="the last step's weights instead of their moving average",
+    )
+    parser.add_argument(
+        "--storage",
+        choices=STORAGES,
+        default=STORAGES[0],
+        help="of the weights; float16 halves the bundle, and rounds them before tables "
+        "and conformance vectors are made (default: %(default)s)",
     )
     flags.add(
         verbs,

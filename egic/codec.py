@@ -174,31 +174,58 @@ def build_codec(
     )
 
 
-def export(workdir: pathlib.Path, out: pathlib.Path, use_ema: bool = True) -> str:
+def export(
+    workdir: pathlib.Path,
+    out: pathlib.Path,
+    use_ema: bool = True,
+    storage: str = "float32",
+) -> str:
     """Turns the newest checkpoint of a run into a model bundle.
 
     Args:
         workdir: Of a training run.
         out: Folder to write.
         use_ema: Ship averaged weights where the run kept them.
+        storage: Of the weights, a key of `hific.bundle.STORAGES`.
 
     Returns:
         The SHA-256 of the bundle.
+
+    Raises:
+        ValueError: The config is unknown, there is no checkpoint, or a weight cannot
+            be stored so.
     """
     config = egic.config.load(pathlib.Path(workdir) / "config.json")
     model = build_model(config)
     checkpoints.load_weights(pathlib.Path(workdir), model, averaged=use_ema)
-    return save(config, model, pathlib.Path(out))
+    round_weights(model, storage)
+    return save(config, model, pathlib.Path(out), storage)
 
 
-def save(config: Any, model: CodecModel, out: pathlib.Path) -> str:
-    """Writes a model as a bundle, building its tables; returns the bundle's SHA-256."""
+def round_weights(model: CodecModel, storage: str) -> None:
+    """Gives a model the weights that a bundle of it will hold, see `hific.bundle`.
+
+    Raises:
+        ValueError: One is too large to be stored so.
+    """
+    for name, variable in named_variables(model).items():
+        variable.assign(bundle.rounded(name, variable.numpy(), storage))
+
+
+def save(
+    config: Any, model: CodecModel, out: pathlib.Path, storage: str = "float32"
+) -> str:
+    """Writes a model as a bundle, building its tables; returns the bundle's SHA-256.
+
+    Raises:
+        ValueError: Storing a weight so would change it; see `round_weights`.
+    """
     weights = {
         name: variable.numpy().astype(np.float32)
         for name, variable in named_variables(model).items()
     }
     built = dataclasses.asdict(tables.build(model.prior.density))
-    return bundle.write(out, hific.config.to_dict(config), weights, built)
+    return bundle.write(out, hific.config.to_dict(config), weights, built, storage)
 
 
 def load(directory: str | pathlib.Path) -> Codec:
@@ -276,10 +303,6 @@ def _assign(model: CodecModel, weights: dict[str, np.ndarray], directory) -> Non
             f"differ, the first is {odd[0]!r}."
         )
     for name, variable in variables.items():
-        if weights[name].dtype != np.float32:
-            raise ModelLoadError(
-                f"{name} in {directory} is {weights[name].dtype}, not float32."
-            )
         if tuple(variable.shape) != weights[name].shape:
             raise ModelLoadError(
                 f"{name} in {directory} has shape {weights[name].shape}, the config "

@@ -71,12 +71,12 @@ def export(args: argparse.Namespace) -> int:
     from egic.codec import export as export_bundle
 
     try:
-        export_bundle(args.workdir, args.out, use_ema=not args.raw)
-    except ValueError as error:  # An unknown config, or no checkpoint yet.
+        export_bundle(args.workdir, args.out, not args.raw, args.storage)
+    except ValueError as error:  # No config, checkpoint or weights that can be stored.
         raise batch.UsageError(str(error)) from error
     selftest.write_vectors(args.out)
     total = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
-    print(f"{args.workdir} -> {args.out}: {total / 2**20:.1f} MiB")
+    print(f"{args.workdir} -> {args.out}: {args.storage}, {total / 2**20:.1f} MiB")
     return 0
 
 

@@ -300,10 +300,10 @@ def test_export_refuses_a_folder_with_something_in_it(tmp_path, capsys):
 def test_export_passes_the_choice_of_weights_on(tmp_path, monkeypatch, capsys):
     calls = []
 
-    def export(workdir, out, use_ema):
+    def export(workdir, out, use_ema, storage):
         if use_ema:
             raise ValueError(f"{workdir} holds no valid checkpoint; was it trained?")
-        calls.append((workdir, out))
+        calls.append((workdir, out, storage))
         out.mkdir()
         (out / "weights").write_bytes(bytes(2**20))
 
@@ -316,8 +316,8 @@ def test_export_passes_the_choice_of_weights_on(tmp_path, monkeypatch, capsys):
     assert _run(*arguments) == 2
     assert "holds no valid checkpoint" in capsys.readouterr().err
     assert _run(*arguments, "--raw") == 0
-    assert calls == [(tmp_path, tmp_path / "bundle")]
-    assert "bundle: 1.0 MiB" in capsys.readouterr().out
+    assert calls == [(tmp_path, tmp_path / "bundle", "float32")]
+    assert "bundle: float32, 1.0 MiB" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
