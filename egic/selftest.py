@@ -1,13 +1,10 @@
 """`egic selftest`: whether this machine decodes as the one that made a model's vectors.
 
-Without a model it tests one that is part of this package: SwinT-ChARM at its smallest
-with random weights, which shows no picture well and every machine's arithmetic. With
---matrix, whether it does so in every way of computing that
-`egic.configurations` knows.
+Without a model it tests the one that comes with the program. With --matrix, whether it
+does so in every way of computing that `egic.configurations` knows.
 """
 
 import argparse
-import os
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,17 +19,14 @@ from hific import bundle, conformance, patterns
 from hific.conformance import Vector
 from hific.errors import CodecError, DecodeMismatchError, LimitExceededError
 
-OWN_MODEL = pathlib.Path(__file__).with_name("selftest_model")
-
 _COMPARED = ("indexes", "symbols")  # What vectors say of latents.
 
 
 def selftest(args: argparse.Namespace) -> int:
     """Decodes the vectors of each model, or writes them."""
+    models = Models(commands.model_directory(args.model))
     if args.write:
-        return _write(Models(commands.model_directory(args.model)).only())
-    named = args.model or os.environ.get(commands.MODEL_VARIABLE)
-    models = Models(pathlib.Path(named) if named else OWN_MODEL)
+        return _write(models.only())
     exit_code = 0
     for folder in models.folders.values():
         right = _matrix(folder) if args.matrix else _once(folder)

@@ -33,6 +33,7 @@ WITHOUT_TENSORFLOW = (
     "egic",
     "egic.cli",
     "egic.config",
+    "egic.default_model",
     "egic.doctor",
 )
 

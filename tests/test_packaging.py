@@ -4,7 +4,14 @@ import ast
 import configparser
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
+import zipfile
+
+import pytest
+
+from egic import default_model
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Where the name to import is not that of the distribution.
@@ -85,3 +92,48 @@ def test_data_of_packages_is_named_where_it_lies_in_folders():
                 for found in path.parent.glob(pattern)
             }
             assert not data_file or path in named or (subpackage and path in beside)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Names in a wheel of a copy of this tree, with a small model to be shipped."""
+    copy = tmp_path_factory.mktemp("wheel") / "copy"
+    kept = shutil.ignore_patterns("__pycache__", "shipped")
+    for package in ("deeplab2_tf", "egic", "hific"):
+        shutil.copytree(ROOT / package, copy / package, ignore=kept)
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    model = copy / "egic" / "shipped" / default_model.PATH.name
+    for name in ("manifest.json", "weights.safetensors", "conformance/a.png"):
+        (model / name).parent.mkdir(parents=True, exist_ok=True)
+        (model / name).write_text("{}")
+    build = "from setuptools import build_meta; build_meta.build_wheel('.')"
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", build],
+        check=True,
+        cwd=copy,
+        capture_output=True,
+    )
+    (path,) = copy.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        return copy, set(archive.namelist())
+
+
+def test_a_wheel_holds_the_model_and_all_other_data(wheel):
+    copy, names = wheel
+    own = f"egic/shipped/{default_model.PATH.name}"
+    assert f"{own}/weights.safetensors" in names
+    assert f"{own}/conformance/a.png" in names
+    for package in ("deeplab2_tf", "egic", "hific"):
+        wanted = {
+            path.relative_to(copy).as_posix()
+            for path in (copy / package).rglob("*")
+            if path.is_file()
+        }
+        assert wanted - names == set()
+    top = {name.partition("/")[0] for name in names}
+    assert {name for name in top if "dist-info" not in name} == {
+        "deeplab2_tf",
+        "egic",
+        "hific",
+    }
