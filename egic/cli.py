@@ -1,4 +1,4 @@
-"""The `egic` command: compress, decompress, info, verify, export, doctor, selftest.
+"""The `egic` command: compress, decompress, info, verify, export, demo and others.
 
 The command line itself: help, exit codes (listed in docs/commands.md), and the flags of
 commands that have few; `egic.coding_flags` has those of the others. Needs no
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_info_and_verify(verbs)
     _add_export_and_doctor(verbs)
     _add_selftest(verbs)
+    _add_demo(verbs)
     return parser
 
 
@@ -161,6 +162,32 @@ def _add_selftest(verbs) -> None:
         "--write",
         action="store_true",
         help="make the vectors of a bundle that has none, on a machine that is trusted",
+    )
+
+
+def _add_demo(verbs) -> None:
+    parser = flags.add(
+        verbs,
+        "demo",
+        commands.demo,
+        "a page to try the codec on, in the browser",
+        "Shows a page on this machine, and on no other: drop a picture, drag alpha, "
+        "paint it, compare. Needs Gradio: pip install 'egic[demo]'.",
+    )
+    parser.add_argument(
+        "--model", type=pathlib.Path, metavar="DIR", help=coding_flags.MODEL_HELP
+    )
+    parser.add_argument(
+        "--port",
+        type=flags.port,
+        metavar="N",
+        help="of 127.0.0.1 (default: the first from 7860 on that is free)",
+    )
+    parser.add_argument(
+        "--share",
+        choices=("never",),
+        default="never",
+        help="the page has no public address, and there is no way to give it one",
     )
 
 

@@ -94,6 +94,13 @@ def selftest(args: argparse.Namespace) -> int:
     return selftest.selftest(args)
 
 
+def demo(args: argparse.Namespace) -> int:
+    """Shows a page to try the codec on."""
+    from egic.page import command
+
+    return command.demo(args)
+
+
 def codec_loader(model: pathlib.Path | None):
     """Returns a function that loads the codec when first called.
 

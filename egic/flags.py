@@ -51,6 +51,15 @@ def count(text: str) -> int:
     return int(text)
 
 
+def port(text: str) -> int:
+    """A number from 1 to 65535."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(
+            f"a number from 1 to 65535 is needed, got {text}"
+        )
+    return int(text)
+
+
 def shard(text: str) -> folders.Shard:
     """One part of several: "1/4" to "4/4"."""
     number, _, whole = text.partition("/")

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
@@ -20,10 +21,8 @@ _OPTIONS = (
     "--disable-background-networking",
     "--disable-breakpad",
     "--no-first-run",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--enable-logging=stderr",
-    "--virtual-time-budget=10000",
-    "--dump-dom",
 )
 _SECONDS = 120
 
@@ -49,22 +48,40 @@ def load(url: str, profile: pathlib.Path) -> Loaded:
         url: As file:///report.html#fragment.
         profile: Empty folder for what the browser keeps.
     """
+    arguments = ("--virtual-time-budget=10000", "--dump-dom", url)
+    with started(*arguments, profile=profile) as browser:
+        dom, log = browser.communicate(timeout=_SECONDS)
+    assert browser.returncode == 0, log
+    return Loaded(dom, re.findall(r"CONSOLE.*", log))
+
+
+@contextlib.contextmanager
+def started(
+    *arguments: str, profile: pathlib.Path, output: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen]:
+    """Headless Chromium, which is gone at the end with all its processes.
+
+    Skips the test where there is no Chromium.
+
+    Args:
+        *arguments: Of its command line, besides what every page needs.
+        profile: Empty folder for what the browser keeps.
+        output: Where stdout and stderr go; a pipe has to be read.
+    """
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
         pytest.skip(f"none of {', '.join(_NAMES)} is on PATH")
     with subprocess.Popen(
-        [found, *_OPTIONS, f"--user-data-dir={profile}", url],
+        [found, *_OPTIONS, f"--user-data-dir={profile}", *arguments],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
         env=os.environ | {"HOME": str(profile)},
         start_new_session=True,
         text=True,
     ) as browser:
         try:
-            dom, log = browser.communicate(timeout=_SECONDS)
+            yield browser
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(browser.pid, signal.SIGKILL)
-    assert browser.returncode == 0, log
-    return Loaded(dom, re.findall(r"CONSOLE.*", log))
