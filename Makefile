@@ -5,7 +5,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-MODULES := $(wildcard egic hific deeplab2_tf trials *.py)
+MODULES := $(wildcard egic hific deeplab2_tf drawings trials *.py)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "hific": {"hific"},
     "egic": {"deeplab2_tf", "egic", "hific"},
     "trials": {"deeplab2_tf", "egic", "hific", "trials"},
+    "drawings": {"deeplab2_tf", "drawings", "egic", "hific"},
 }
 INSTALLED = {"deeplab2_tf", "egic", "hific"}
 SAYS_NOTHING = {"base", "common", "helpers", "misc", "utils"}

@@ -74,7 +74,7 @@ def test_every_package_is_found_by_setup():
     patterns = _setup()["options.packages.find"]["include"].split()
     for path in ROOT.glob("*/__init__.py"):
         package = path.parent.name
-        assert package in ("tests", "trials") or f"{package}*" in patterns
+        assert package in ("drawings", "tests", "trials") or f"{package}*" in patterns
 
 
 def test_data_of_packages_is_named_where_it_lies_in_folders():

@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import time
 from typing import Any
 
 import tensorflow as tf
@@ -10,7 +11,7 @@ import hific.systems
 from deeplab2_tf import labels
 from egic import codec, orp, systems
 from egic import config as configs
-from egic.bench import least, peak
+from egic.bench import Clock, least, peak
 from egic.discriminators import build
 from egic.orp_config import PRESETS as ORP
 from egic.pretraining_config import PRESETS as PRETRAINING
@@ -25,23 +26,26 @@ from hific.network_config import HeadConfig
 _CROP = 256
 
 
-def measure(cost: str, crops: int = 1, repeats: int = 2) -> Measured:
+def measure(
+    cost: str, crops: int = 1, repeats: int = 2, clock: Clock = time.perf_counter
+) -> Measured:
     """Times a step of the real size, without LPIPS, whose weights are a file.
 
     Args:
         cost: A key of `costs.STEPS`.
         crops: Of each player's batch.
         repeats: Of which the fastest counts.
+        clock: Seconds since some moment.
     """
     stage = example(cost)
     players, batch = _MAKERS[stage.script](stage, crops)
     step = training.make_train_step(players)
     inputs = (batch,) * len(players), tf.constant(0, tf.int64)
-    _, seconds = least(functools.partial(step, *inputs), repeats)
+    _, seconds = least(functools.partial(step, *inputs), repeats, clock)
     rate = flops_per_crop(cost, without=("LPIPS",)) * crops / seconds
     del players, step
     gc.collect()
-    return Measured(seconds, crops, rate / (1e9 * peak("float32", repeats)))
+    return Measured(seconds, crops, rate / (1e9 * peak("float32", repeats, clock)))
 
 
 def _images(crops: int) -> tf.Tensor:
