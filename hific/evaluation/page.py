@@ -102,18 +102,38 @@ def write(page: Page, path: pathlib.Path) -> None:
 
 def render(page: Page) -> bytes:
     """Returns the page as an HTML file."""
-    sections = {title: nodes for title, nodes in _sections(page).items() if nodes}
+    lead = [element("p", text) for text in page.lead]
+    return shell(page.title, lead, _sections(page))
+
+
+def shell(
+    title: str,
+    lead: Sequence[Element],
+    sections: Mapping[str, Sequence[Element]],
+    styles: Sequence[str] = (),
+    scripts: Sequence[str] = (),
+) -> bytes:
+    """Returns a page of sections as an HTML file, with a list of them at its top.
+
+    Args:
+        title: Heading of the page.
+        lead: What stands below it.
+        sections: Heading -> what stands below it; empty ones are left out.
+        styles, scripts: Texts of more than page.css and page.js, and after them.
+    """
+    sections = {title: nodes for title, nodes in sections.items() if nodes}
     names = {title: title.lower().replace(" ", "-") for title in sections}
     links = [
         element("li", element("a", title, href=f"#{names[title]}"))
         for title in sections
     ]
+    scripts = [_asset("page.js"), *scripts]
     body = element(
         "body",
         element(
             "header",
-            element("h1", page.title),
-            *(element("p", text) for text in page.lead),
+            element("h1", title),
+            *lead,
             element("nav", element("ul", *links), aria_label="Contents"),
         ),
         element(
@@ -123,9 +143,10 @@ def render(page: Page) -> bytes:
                 for title, nodes in sections.items()
             ),
         ),
-        element("script", _asset("page.js")),
+        *(element("script", script) for script in scripts),
     )
-    return document(element("html", _head(page.title), body, lang="en"))
+    head = _head(title, [_asset("page.css"), *styles], scripts)
+    return document(element("html", head, body, lang="en"))
 
 
 def _sections(page: Page) -> dict[str, list[Element]]:
@@ -135,7 +156,7 @@ def _sections(page: Page) -> dict[str, list[Element]]:
         for i, table in enumerate(page.comparisons, 1)
         for drawn in draw(table, f"compared-{i}")
     ]
-    exhibits = [_exhibit(exhibit) for exhibit in page.gallery]
+    exhibits = [draw_exhibit(exhibit) for exhibit in page.gallery]
     return {
         "Results": draw(page.summary, "summary"),
         "Left out": [_facts(page.missing)] if page.missing else [],
@@ -159,12 +180,13 @@ _LOOKING = (
 )
 
 
-def _head(title: str) -> Element:
+def _head(title: str, styles: Sequence[str], scripts: Sequence[str]) -> Element:
     """Forbids the page whatever is not in it, and any script but its own."""
-    digest = hashlib.sha256(_asset("page.js").encode()).digest()
+    digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
+    allowed = [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
     policy = (
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{base64.b64encode(digest).decode()}'; "
+        f"script-src {' '.join(allowed)}; "
         "base-uri 'none'; form-action 'none'"
     )
     forbid = {"http-equiv": "Content-Security-Policy", "content": policy}
@@ -175,7 +197,7 @@ def _head(title: str) -> Element:
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("title", title),
         element("link", rel="icon", href="data:,"),
-        element("style", _asset("page.css")),
+        *(element("style", style) for style in styles),
     )
 
 
@@ -192,7 +214,8 @@ def _figure(figure: Figure) -> Element:
     return element("figure", image, caption, class_="plot")
 
 
-def _exhibit(exhibit: Exhibit) -> Element:
+def draw_exhibit(exhibit: Exhibit) -> Element:
+    """Returns crops side by side, each of which a click enlarges."""
     crops = []
     for crop in exhibit.crops:
         alt = f"{exhibit.picture}, crop: {crop.label}"
