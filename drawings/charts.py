@@ -63,9 +63,7 @@ def chart(title: str, lines: Sequence[Line]) -> str:
     ]
     for i, line in enumerate(lines):
         parts += _curve(line, i % 4, place)
-    if len(lines) > 1:
-        parts += _legend(lines)
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    return "\n".join([*parts, *_legend(lines), "</svg>"]) + "\n"
 
 
 def _inner(values: Sequence[float]) -> list[float]:
@@ -108,12 +106,13 @@ def _curve(line: Line, colour: int, place) -> list[str]:
 
 
 def _legend(lines: Sequence[Line]) -> list[str]:
-    """Names at the upper right, the first at the top."""
-    return [
-        f'<text x="{WIDTH - RIGHT - 4}" y="{TOP + 14 + 14 * i}" text-anchor="end" '
-        f'style="fill:var(--line-{i % 4})">{escape(line.name)}</text>'
+    """Names beside the title, each in the colour of its line."""
+    names = [
+        f'<tspan dx="8" style="fill:var(--line-{i % 4})">{escape(line.name)}</tspan>'
         for i, line in enumerate(lines)
     ]
+    place = f'x="{WIDTH - RIGHT}" y="18" text-anchor="end"'
+    return [f"<text {place}>{''.join(names)}</text>"]
 
 
 def smooth(values: Sequence[float], reach: int = 4) -> list[float]:

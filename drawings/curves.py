@@ -8,6 +8,7 @@ without an argument nothing but the drawings is made anew.
 """
 
 import csv
+import itertools
 import json
 import pathlib
 import re
@@ -66,12 +67,12 @@ STAGES: Mapping[str, Stage] = {
     ),
     "stage1": Stage(
         "Stage 1: rate and distortion",
-        "From the closed-form start the codec works at step 0; bits fall first, then "
-        "PSNR rises at about the same bits. From random weights the first thousand "
-        "steps look like noise.",
+        "From the closed-form start the codec works at step 0: bits fall and PSNR "
+        "rises, both fast at first. Where LPIPS is part of the loss it falls to the "
+        "end, from the step on at which it begins to count.",
         "generator/bpp",
         (
-            Panel("generator/hard_bpp", "bits per pixel, rounded latents", "bpp"),
+            Panel("generator/hard_bpp", "bits per pixel, rounded", "bpp"),
             Panel("generator/psnr", "PSNR of the crops, dB", "psnr"),
             Panel("generator/lpips", "LPIPS of the crops", "lpips"),
         ),
@@ -158,10 +159,15 @@ def write(path: pathlib.Path, rows: Sequence[Mapping[str, float]]) -> None:
         table.writerow(("metric", "step", "value"))
         for panel in STAGES[path.name.partition("-")[0]].panels:
             pairs = [(r["step"], r[panel.metric]) for r in rows if panel.metric in r]
-            for step, value in thin(pairs):
+            # What is 0 at first did not count yet, as LPIPS where it begins later.
+            for step, value in thin([*itertools.dropwhile(_nothing, pairs)]):
                 table.writerow((panel.metric, f"{step:.0f}", f"{value:.5g}"))
         last = rows[-1]
         table.writerow(("seconds", f"{last['step']:.0f}", f"{last['seconds']:.0f}"))
+
+
+def _nothing(pair: tuple[float, float]) -> bool:
+    return pair[1] == 0
 
 
 def load(path: pathlib.Path) -> dict[str, list[tuple[float, float]]]:
@@ -216,15 +222,15 @@ def _table(stage: str, models: Mapping) -> str:
     ]
     for name, curves in models.items():
         step, seconds = curves["seconds"][0]
-        ends = [f"{_end(curves.get(panel.metric, ())):.4g}" for panel in panels]
+        ends = [_end(curves.get(panel.metric, ())) for panel in panels]
         cells = (f"`{name}`", f"{step:,.0f}", f"{seconds / 60:.0f}", *ends)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _end(points: Sequence[tuple[float, float]]) -> float:
+def _end(points: Sequence[tuple[float, float]]) -> str:
     tail = [value for _, value in points[-max(1, len(points) // 10) :]]
-    return sum(tail) / len(tail) if tail else float("nan")
+    return f"{sum(tail) / len(tail):.4g}" if tail else "–"
 
 
 def _wrapped(text: str, width: int = 92) -> str:

@@ -62,6 +62,16 @@ def test_a_curve_is_thinned_to_means_that_end_at_its_last_step(run, tmp_path):
     assert curves.load(path)["seconds"] == [(3000, 300)]
 
 
+def test_what_does_not_count_yet_is_left_out(tmp_path):
+    path = tmp_path / "stage1-toy.csv"
+    rows = [
+        {"step": step, "seconds": step, "generator/lpips": lpips}
+        for step, lpips in enumerate((0.0, 0.0, 0.5, 0.0, 0.25))
+    ]
+    curves.write(path, rows)
+    assert curves.load(path)["generator/lpips"] == [(2, 0.5), (3, 0), (4, 0.25)]
+
+
 @pytest.mark.parametrize(
     "low, high, expected",
     [
@@ -77,7 +87,7 @@ def test_ticks_are_round_and_span_the_values(low, high, expected):
 def test_a_chart_names_each_of_several_lines():
     lines = [charts.Line(name, [0, 10], [1, 2]) for name in ("one", "two & more")]
     svg = charts.chart("bits", lines)
-    assert svg.count("<polyline") == 4 and "two &amp; more</text>" in svg
+    assert svg.count("<polyline") == 4 and ">two &amp; more<" in svg
 
 
 def test_a_chart_of_nothing_is_refused():
