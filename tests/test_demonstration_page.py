@@ -1,6 +1,7 @@
 """The demonstration's page: what is in it, read without a browser and with one."""
 
 import base64
+import dataclasses
 import io
 import re
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from egic.demonstration import charts, crops, page, photographs, stages
+from egic.demonstration import charts, crops, page, photographs, stages, trained
 from hific.evaluation.metrics import psnr
 from tests import browser, page_reading
 
@@ -122,6 +123,28 @@ def test_stages_print_what_moved():
     said = stages.moved(outcome(stages.STAGES[0]))
     assert said[0] == "3 steps in 12 s; at first, and at last:"
     assert said[1].split() == ["cross-entropy,", "nats", "3", "1.5"]
+
+
+def test_training_is_shown_with_its_commands_and_ends(photograph):
+    scores = {"validation/mean_iou": 0.25, "validation/majority_mean_iou": 0.02}
+    outcomes = [
+        dataclasses.replace(outcome(stage), validation=scores)
+        for stage in stages.STAGES
+    ]
+    image = original()
+    shown = trained.Trained(image, photograph.comparison)
+    html = page.render([photograph], "a model", page.Training(outcomes, shown)).decode()
+    document = page_reading.read(html)
+    cards = document.all("article", class_="stage")
+    assert [card.one("h3").text for card in cards] == [
+        stage.title for stage in stages.STAGES
+    ]
+    assert all("python x \\\n  --y" in card.one("pre").text for card in cards)
+    assert document.one("svg", **{"aria-label": "loss: 3 at first, 1.5 at last"})
+    rows = page_reading.rows(document.one("table", id="moved"))
+    assert rows[0] == ["Stage 0", "cross-entropy, nats (lower is better)", "3", "1.5"]
+    assert "Mean IoU of such scenes: 0.25;" in html
+    assert "score 0.02." in html
 
 
 def test_it_works_in_a_browser(photograph, tmp_path):

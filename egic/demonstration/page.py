@@ -208,7 +208,7 @@ def _training(training: Training) -> list[Element]:
             element(
                 "span",
                 "Four painted scenes that were not trained on, their labels, and what "
-                "the discriminator sees in them.",
+                f"the discriminator sees in them.{_validated(training.outcomes)}",
             ),
         ),
     )
@@ -220,6 +220,19 @@ def _training(training: Training) -> list[Element]:
         _scene(training.trained),
         element("div", segmented, class_="figures segmented"),
     ]
+
+
+def _validated(outcomes: Sequence[Outcome]) -> str:
+    """Says how well scenes that were not trained on are segmented, if it is known."""
+    for outcome in outcomes:
+        scores = outcome.validation
+        if "validation/mean_iou" in scores:
+            return (
+                f" Mean IoU of such scenes: {scores['validation/mean_iou']:.2f}; "
+                "always naming the most frequent class would score "
+                f"{scores['validation/majority_mean_iou']:.2f}."
+            )
+    return ""
 
 
 def _stage(outcome: Outcome) -> Element:
