@@ -1,8 +1,8 @@
 """Pages of the site that lie beside docs/, where a git host looks for them.
 
-mkdocs calls the two functions (`hooks` in mkdocs.yml). Links are written for the file
-they stand in, so that both work: `docs/data.md` in a root file and `../MODEL_CARD.md`
-in a page become links between pages.
+mkdocs calls the functions named on_ (`hooks` in mkdocs.yml). Links are written for the
+file they stand in, so that both work: `docs/data.md` in a root file and
+`../MODEL_CARD.md` in a page become links between pages.
 """
 
 import pathlib
@@ -16,6 +16,16 @@ ROOT_PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "MODEL_CARD.md": "model_card.md",
 }
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Leaves root files that there are none of out of the menu."""
+    root = pathlib.Path(config.config_file_path).parent
+    absent = {page for name, page in ROOT_PAGES.items() if not (root / name).exists()}
+    for section in config.nav:
+        for title, entries in section.items():
+            section[title] = [e for e in entries if not absent & set(e.values())]
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
