@@ -1,11 +1,15 @@
 """The drawings in the documents are what their programs draw now."""
 
+import copy
 import json
 import re
 
 import pytest
 
 from drawings import architecture, charts, curves
+from egic import codec
+from egic.config import PRESETS
+from hific.network_config import HeadConfig
 
 
 @pytest.mark.parametrize("name", ["codec", "slices", "discriminator"])
@@ -24,6 +28,28 @@ def test_nothing_is_drawn_outside_of_the_picture(name):
     for box in boxes:
         x, y, across, down = map(float, box)
         assert min(x, y) >= 0 and x + across <= width and y + down <= height
+
+
+def test_the_parameters_in_the_page_of_the_architecture_are_counted():
+    config = copy.deepcopy(PRESETS["egic"])
+    config.head = HeadConfig(stages=1)
+    model = codec.build_model(config)
+    prior = model.prior
+    parts = [
+        model.analysis.trainable_variables,
+        [
+            *prior.hyper_analysis.trainable_variables,
+            *prior.hyper_synthesis.trainable_variables,
+        ],
+        prior.density.trainable_variables,
+        prior.walk.trainable_variables,
+        model.synthesis.trainable_variables,
+        model.head.trainable_variables,
+    ]
+    counted = [sum(v.shape.num_elements() for v in part) for part in parts]
+    table = (architecture.FOLDER.parent / "architecture.md").read_text()
+    rows = re.findall(r"^\| .* \| ([\d,]+) \|$", table, re.M)
+    assert [int(row.replace(",", "")) for row in rows] == counted
 
 
 def test_the_page_of_curves_is_what_its_numbers_draw():
