@@ -25,7 +25,7 @@ lint: $(STAMP)
 
 # Without what the theme's makers announce at every start.
 docs: $(STAMP)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # make fuzz MINUTES=30 [PROCESSES=2] [SEED=1]
 MINUTES ?= 5
