@@ -59,9 +59,11 @@ def load(directory: str | pathlib.Path | None = None) -> "Codec":
         ModelLoadError: The bundle is absent, incomplete, damaged or of an unknown kind.
     """
     from egic import default_model
+    from hific import garbage
 
     if directory is None:
         directory = default_model.directory()
-    from egic.codec import load as load_bundle  # Loads TensorFlow: takes seconds.
+    with garbage.put_off():
+        from egic.codec import load as load_bundle  # Loads TensorFlow: takes seconds.
 
-    return load_bundle(directory)
+        return load_bundle(directory)

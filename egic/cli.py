@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from egic import batch, coding_flags, commands, flags
+from hific import garbage
 from hific.errors import CodecError
 
 _DESCRIPTION = """\
@@ -35,6 +36,7 @@ the others are still done.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
+    garbage.leave_to_the_system()
     args = _parser().parse_args(argv)
     try:
         return args.command(args)

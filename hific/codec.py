@@ -156,6 +156,9 @@ class Codec:
         bitstream.LIMITS.check_memory(
             width, height, stride=self.stride, model=self._footprint
         )
+        with border(height, width):
+            self._engine.trace_analysis()
+            self.coder.prepare_encoding()  # While E runs.
         tiles = self.grid.tiles(height, width, self.stride)
         streams, report = [], Report(0.0, 0.0, 0)
         for i, tile in enumerate(tiles):
@@ -210,7 +213,11 @@ class Codec:
         Raises:
             CodecError: See `decompress`.
         """
-        packet, y_hat = self.decode_y_hat(data, progress)
+        packet, parts = self._opened(data)
+        with border(packet.height, packet.width):
+            self.coder.trace_decoding()
+            self._engine.prepare_drawing()  # While latents are decoded.
+        y_hat = self._y_hat(packet, parts, progress)
         return show(self._engine, y_hat, packet.height, packet.width, self.grid)
 
     def decode_y_hat(
@@ -222,9 +229,11 @@ class Codec:
             CodecError: See `decompress`.
         """
         packet, parts = self._opened(data)
+        return packet, self._y_hat(packet, parts, progress)
+
+    def _y_hat(self, packet, parts, progress: Progress | None) -> np.ndarray:
         with border(packet.height, packet.width):
-            latents = decoded(self.coder, packet, parts, progress)
-            return packet, joined(parts, latents)
+            return joined(parts, decoded(self.coder, packet, parts, progress))
 
     def decode_latents(self, data: bytes) -> tuple[bitstream.Packet, list[Coded]]:
         """The checked container and latents of a compressed file.

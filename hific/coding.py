@@ -15,6 +15,7 @@ import tensorflow as tf
 import tensorflow_compression as tfc
 
 from hific import entropy
+from hific.ahead import Ahead
 from hific.errors import CorruptError, NonFiniteError
 from hific.tables import Tables
 
@@ -57,7 +58,11 @@ class IdealBits(NamedTuple):
 
 
 class EntropyCoder:
-    """Codes one picture's latents with a prior in float64 and stored tables."""
+    """Codes one picture's latents with a prior in float64 and stored tables.
+
+    Attributes:
+        channels: C, of y.
+    """
 
     def __init__(self, prior: entropy.Prior, tables: Tables, channels: int):
         """Creates the coder.
@@ -68,6 +73,7 @@ class EntropyCoder:
             tables: Built from the same prior.
             channels: C, of y.
         """
+        self.channels = channels
         self._prior = prior
         self._tables = tables
         with tf.device(_CPU):
@@ -75,10 +81,10 @@ class EntropyCoder:
             self._length = tf.constant(tables.length)
             self._cdf = tf.constant(tables.cdf)
         self._z_channels = prior.density.channels
-        self._quantise = tf.function(
+        self._quantise = Ahead(
             self._quantise_graph,
-            input_signature=[tf.TensorSpec((1, None, None, channels), tf.float32)],
-            autograph=False,
+            [tf.TensorSpec((1, None, None, channels), tf.float32)],
+            lambda: [tf.zeros((1, 4, 4, channels))],
         )
         self._decode = tf.function(
             self._decode_graph,
@@ -89,6 +95,14 @@ class EntropyCoder:
             ],
             autograph=False,
         )
+
+    def prepare_encoding(self) -> None:
+        """Begins to make `encode` ready, see `hific.ahead`."""
+        self._quantise.prepare()
+
+    def trace_decoding(self) -> None:
+        """Traces what `decode` runs, if that was not done before."""
+        self._decode.get_concrete_function()
 
     def encode(self, y: tf.Tensor) -> tuple[bytes, Coded]:
         """Codes y.

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import tensorflow as tf
 
+from hific.ahead import Ahead
 from hific.heads import Head, Synthesis
 
 
@@ -29,11 +30,20 @@ class TensorFlowEngine:
     """
 
     def __init__(self, transforms: Transforms, channels: int):
-        self.analysis = _traced(transforms.analysis, 3)
-        self.synthesis = _traced(transforms.synthesis, channels)
+        self.analysis = self._analysis = _traced(transforms.analysis, 3)
+        self.synthesis = _ahead(transforms.synthesis, channels)
         self.ends = None
         if transforms.head is not None:
             self.ends = Ends(transforms.synthesis, transforms.head, channels)
+        self._first = self.synthesis if self.ends is None else self.ends.features
+
+    def trace_analysis(self) -> None:
+        """Traces E, if that was not done before."""
+        self._analysis.get_concrete_function()
+
+    def prepare_drawing(self) -> None:
+        """Begins to make ready what any picture needs first; see `hific.ahead`."""
+        self._first.prepare()
 
 
 class Ends:
@@ -46,7 +56,7 @@ class Ends:
     """
 
     def __init__(self, synthesis: Synthesis, head: Head, channels: int):
-        self.features = _traced(lambda y: synthesis.features(y, head.depth), channels)
+        self.features = _ahead(lambda y: synthesis.features(y, head.depth), channels)
         self.realistic = _traced(
             lambda features: synthesis.render(features, head.depth), head.channels
         )
@@ -54,11 +64,16 @@ class Ends:
 
 
 def _traced(network: Callable[[tf.Tensor], tf.Tensor], channels: int):
-    return tf.function(
-        network,
-        input_signature=[tf.TensorSpec((1, None, None, channels), tf.float32)],
-        autograph=False,
-    )
+    return tf.function(network, input_signature=_one(channels), autograph=False)
+
+
+def _ahead(network: Callable[[tf.Tensor], tf.Tensor], channels: int) -> Ahead:
+    """A network of latents; the least of them are those of 64 x 64 pixels."""
+    return Ahead(network, _one(channels), lambda: [tf.zeros((1, 4, 4, channels))])
+
+
+def _one(channels: int) -> list[tf.TensorSpec]:
+    return [tf.TensorSpec((1, None, None, channels), tf.float32)]
 
 
 # Name -> how to make one from the transforms and the number of latent channels.

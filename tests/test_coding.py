@@ -23,8 +23,7 @@ def coder(model):
 
 
 def latents(coder, height=8, width=12, seed=0, scale=1.0):
-    channels = coder._quantise.input_signature[0].shape[-1]
-    shape = (1, height, width, channels)
+    shape = (1, height, width, coder.channels)
     return scale * tf.random.stateless_normal(shape, (seed, 0))
 
 

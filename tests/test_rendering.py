@@ -173,9 +173,9 @@ def test_a_constant_map_is_its_number(headed, data, alpha):
 
 def test_bits_are_decoded_once_for_all_alphas(headed, data, monkeypatch):
     calls = []
-    decode = headed.decode_y_hat
+    decode = headed.coder.decode
     monkeypatch.setattr(
-        headed, "decode_y_hat", lambda *args: calls.append(1) or decode(*args)
+        headed.coder, "decode", lambda *args: calls.append(1) or decode(*args)
     )
     assert len(headed.decompress_all(data, [0, 0.17, 0.33, 1])) == 4
     assert calls == [1]
