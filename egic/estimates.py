@@ -147,12 +147,16 @@ def page(measured: Mapping) -> str:
         product=measured["peak_gflops"],
         peak=f"{GPU.peak / 1e12:g}",
         gpu=GPU.title,
-        assumed=f"{costs.SHARE:.0%}",
+        assumed=_percent(costs.SHARE),
         many=MANY,
-        scaling=f"{SCALING:.0%}",
+        scaling=_percent(SCALING),
         ratio=MANY * SCALING,
         **_all_rates(),
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -171,7 +175,7 @@ def _table(estimates: Sequence[Estimate], careful: Sequence[Estimate]) -> str:
         "steps",
         "batch",
         "GFLOP a crop",
-        f"one A100, {costs.SHARE:.0%} of peak",
+        f"one A100, {_percent(costs.SHARE)} of peak",
         f"{MANY} of them",
         "one A100, measured share",
         f"{MANY} of them",
