@@ -53,7 +53,8 @@ class Ahead:
     def __call__(self, *args: Any) -> Any:
         """Calls the function, once it is ready if that was begun."""
         self._called = True
-        if self._coming is not None:
-            futures.wait([self._coming])
+        coming = self._coming  # Another thread may call at the same time.
+        if coming is not None:
+            futures.wait([coming])
             self._coming = None
         return self._function(*args)

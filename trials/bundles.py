@@ -75,6 +75,7 @@ def _manifest(files: dict[str, bytes], rng: random.Random) -> bytes:
     text = "".join(f"{name} {hashes[name]}\n" for name in sorted(hashes))
     manifest: dict[str, object] = {
         "format": bundle.FORMAT,
+        "storage": rng.choice(list(bundle.STORAGES)),
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
         "files": hashes,
     }
