@@ -286,7 +286,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--images", required=True, help="folder of pictures to cut")
-    parser.add_argument("--model", help="default: the environment variable EGIC_MODEL")
+    parser.add_argument("--model", help="default: that of `egic compress`")
     parser.add_argument("--count", type=int, default=120, help="good pictures a round")
     parser.add_argument("--side", type=int, default=128, help="of crops, pixels")
     parser.add_argument("--processes", type=int, default=2)
