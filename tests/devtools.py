@@ -24,7 +24,7 @@ _OPTIONS = (
     "--force-color-profile=srgb",  # Pixels of pictures are those of the screen.
     "--hide-scrollbars",
 )
-_SECONDS = 90
+_SECONDS = 200  # Of a machine that has much else to do; most takes one.
 _PAUSE = 0.05
 
 

@@ -18,8 +18,8 @@ _CODING = "coding"  # One picture at a time, for the sake of memory.
 _PLAIN: dict[str, Any] = {"apply_default_css": False}
 
 _TITLE = """<h1>EGIC</h1>
-<p>Drop a picture. It becomes a small file, and that file gives every picture between
-faithful and realistic. Nothing leaves this machine.</p>"""
+<p>Drop a picture. It becomes a small file, which is drawn again faithfully,
+realistically, or between. Nothing leaves this machine.</p>"""
 _PICK = """
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button");
@@ -71,42 +71,41 @@ class Page:
                 **_PLAIN,
             )
         self.message = gr.HTML("", elem_id="message", **_PLAIN)
-        with gr.Column(visible=False, elem_id="work") as self.work:
+        with gr.Row(visible=False, elem_id="work") as self.work:
             self._lay_out_work()
         self._connect()
 
     def _lay_out_work(self) -> None:
-        self.beside = gr.Radio(
-            [views.ORIGINAL, *views.CODECS],
-            value=views.ORIGINAL,
-            label="Compare with",
-            elem_id="beside",
-        )
-        self.stage = gr.HTML(
-            html_template=(_HERE / "stage.html").read_text(),
-            js_on_load=(_HERE / "stage.js").read_text(),
-            elem_id="stage",
-            **_PLAIN,
-        )
-        with gr.Row():
+        with gr.Column(scale=2, min_width=320):
+            self.stage = gr.HTML(
+                html_template=(_HERE / "stage.html").read_text(),
+                js_on_load=(_HERE / "stage.js").read_text(),
+                elem_id="stage",
+                **_PLAIN,
+            )
+        with gr.Column(scale=1, min_width=320):
+            self.beside = gr.Radio(
+                [views.ORIGINAL, *views.CODECS],
+                value=views.ORIGINAL,
+                label="Left of the split",
+                elem_id="beside",
+            )
             self.alpha = gr.Slider(
                 0.0,
                 1.0,
                 value=1.0,
                 step=0.05,
-                label="alpha: 0 faithful, 1 realistic",
+                label="alpha: 0 is faithful, 1 realistic",
                 buttons=[],
-                min_width=280,
                 elem_id="alpha",
             )
             self.brush = gr.Radio(
                 list(views.BRUSHES),
                 value="faithful",
                 label="The brush paints",
-                min_width=280,
                 elem_id="brush",
             )
-        self.numbers = gr.HTML("", elem_id="numbers", **_PLAIN)
+            self.numbers = gr.HTML("", elem_id="numbers", **_PLAIN)
 
     def _connect(self) -> None:
         wishes = [self.session, self.alpha, self.brush, self.beside]

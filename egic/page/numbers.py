@@ -9,8 +9,11 @@ from egic.page.opening import Opened
 from egic.page.views import CODECS, View
 from hific.evaluation import metrics
 
-_HEADINGS = ("", "bytes", "bpp", "smaller by", "PSNR")
-_NOTE = "The others have at most our bytes. PSNR is nearness, and not what looks best."
+_HEADINGS = ("", "bytes", "bpp", "ratio", "PSNR")
+_NOTE = (
+    "The others have at most our bytes. Ratio is to raw pixels. PSNR, in dB, is "
+    "nearness, not looks."
+)
 _UNKNOWN = "…"
 
 
@@ -21,7 +24,7 @@ def caption(opened: Opened) -> str:
     if opened.original is not None:
         return text
     weight = f"{len(opened.data):,} bytes, {_bpp(opened.data, height, width)} bpp"
-    return f"{text}, {weight}, {_ratio(opened.data, height, width)} smaller than raw"
+    return f"{text}, {weight}, {_ratio(opened.data, height, width)} to raw"
 
 
 def table(opened: Opened, shown: View) -> str:
@@ -38,7 +41,10 @@ def table(opened: Opened, shown: View) -> str:
         if rival is None:
             rows.append([label, *[_UNKNOWN] * (len(_HEADINGS) - 1)])
         else:
-            rows.append([rival.label, *_weight(original, rival.data, rival.image)])
+            too_large = "" if rival.fits else " (its smallest)"
+            rows.append(
+                [label + too_large, *_weight(original, rival.data, rival.image)]
+            )
     head = "".join(f'<th scope="col">{heading}</th>' for heading in _HEADINGS)
     body = "".join(
         f'<tr><th scope="row">{html.escape(row[0])}</th>'
@@ -59,7 +65,7 @@ def _weight(original: np.ndarray, data: bytes, image: np.ndarray) -> list[str]:
         f"{len(data):,}",
         _bpp(data, height, width),
         _ratio(data, height, width),
-        f"{decibels:.2f} dB" if math.isfinite(decibels) else "exact",
+        f"{decibels:.2f}" if math.isfinite(decibels) else "exact",
     ]
 
 
@@ -68,4 +74,4 @@ def _bpp(data: bytes, height: int, width: int) -> str:
 
 
 def _ratio(data: bytes, height: int, width: int) -> str:
-    return f"{3 * height * width / len(data):.3g} times"
+    return f"{3 * height * width / len(data):.3g} : 1"

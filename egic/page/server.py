@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -62,12 +63,14 @@ def listen(port: int | None) -> socket.socket:
 
 
 def serve(codec: Codec, listener: socket.socket) -> None:
-    """Shows the page until it is interrupted.
+    """Shows the page until SIGINT or SIGTERM.
 
     Args:
         codec: Of the model that the page shows.
         listener: From `listen`.
     """
+    # Uvicorn ends in peace, and then leaves the signal to whoever had it before.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with private_folder(), contextlib.suppress(KeyboardInterrupt):
         server(codec).run(sockets=[listener])
 
