@@ -57,3 +57,19 @@ def test_every_command_has_a_measured_step():
 
 def test_the_page_is_what_the_program_prints():
     assert estimates.page(MEASURED) == PAGE.read_text()
+
+
+def test_measuring_asks_for_each_kind_of_step_and_keeps_the_machine(monkeypatch):
+    asked = []
+
+    def step(cost, crops, repeats, clock):
+        asked.append(cost)
+        return costs.Measured(seconds=0.5, crops=crops, share=0.0)
+
+    monkeypatch.setattr("egic.reproduction.measuring.measure", step)
+    monkeypatch.setattr("egic.bench.peak", lambda dtype, repeats, clock: 100.4)
+    measured = estimates.measure(crops=2)
+    assert asked == [STAGES[name].cost for name in estimates.CHAIN]
+    assert measured["crops"] == 2 and measured["peak_gflops"] == 100
+    assert measured["seconds"] == dict.fromkeys(asked, 0.5)
+    assert estimates.page(measured)
