@@ -55,7 +55,7 @@ PRESETS: Mapping[str, OrpConfig] = {
     "orp-tiny": _TINY,
     # Of the model that ships; two stages are 0.1 M parameters of its 5.2 M.
     "orp-small": dataclasses.replace(
-        copy.deepcopy(_TINY), head=HeadConfig(stages=2), steps=3000
+        copy.deepcopy(_TINY), head=HeadConfig(stages=2), steps=1500
     ),
 }
 KINDS: Mapping[str, type] = {"OrpConfig": OrpConfig}
