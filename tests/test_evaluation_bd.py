@@ -97,11 +97,25 @@ def test_beaten_points_are_left_out_and_counted():
     assert found.rate.note == "1 beaten points of the test left out"
 
 
-def test_one_point_is_no_curve():
-    found = bd.compare(ANCHOR, [(0.3, 28.0)])
-    assert found.rate == found.quality
-    assert found.rate == (None, "the test has 1 point, a curve needs 2")
-    assert bd.compare([], ANCHOR).rate.note.startswith("the anchor has 0 points")
+def test_one_point_is_compared_at_its_quality_and_at_its_rate():
+    # On a line PSNR = 30 + 10 log10(R): 35 dB take 10^0.5 bits, 1 bit gives 30 dB.
+    rates = np.array([0.1, 1.0, 10.0])
+    line = curve(rates, 30 + 10 * np.log10(rates))
+    found = bd.compare(line, [(1.0, 35.0)])
+    assert found.rate == (pytest.approx(100 * (10**-0.5 - 1)), "of one point")
+    assert found.quality == (pytest.approx(5.0), "of one point")
+
+
+def test_one_point_beyond_the_other_curve_has_no_difference():
+    found = bd.compare(ANCHOR, [(0.05, 26.0)])
+    assert -75 < found.rate.value < -50  # The anchor has 26 dB at 0.1 to 0.2 bits.
+    assert found.quality == (None, "of one point, at a rate that the anchor has not")
+    found = bd.compare(ANCHOR, [(0.5, 20.0)])
+    assert found.rate == (None, "of one point, at a quality that the anchor has not")
+    assert bd.compare([(0.5, 20.0)], ANCHOR).rate == (
+        None,
+        "the anchor has 1 point, a curve needs 2",
+    )
 
 
 def test_few_points_and_little_overlap_are_said():

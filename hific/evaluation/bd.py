@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy.interpolate
 
 MIN_POINTS = 2
 # Bjøntegaard drew a cubic through four; fewer say little about the curve between.
@@ -13,6 +14,7 @@ USUAL_OVERLAP = 0.5
 # Piecewise cubic, monotone where the points are: a rate can neither swing back between
 # points nor beyond them, as Bjøntegaard's cubic and, less, Akima's splines do.
 METHOD = "pchip"
+_ONE_POINT = "of one point"
 
 
 class Delta(NamedTuple):
@@ -50,7 +52,8 @@ def compare(
 
     Means over the qualities, or the logarithms of rates, that both curves reach, of the
     curves interpolated by `METHOD`. Points that another point of the same curve beats
-    or equals in quality with no more bits are left out.
+    or equals in quality with no more bits are left out. Of a test of one point, the
+    differences are those at its quality and at its rate, which the note says.
 
     Source: Bjøntegaard 2001, VCEG-M33; computed by the `bjontegaard` library (Herglotz
     et al. 2022).
@@ -67,6 +70,8 @@ def compare(
     reason = _infinite(curves) or _short(kept)
     if reason:
         return Comparison(Delta(None, reason), Delta(None, reason))
+    if len(kept[1]) == 1:
+        return _at_one_point(kept[0], *kept[1][0])
     notes = _notes(curves, kept)
     return Comparison(
         _delta("bd_rate", kept, 1, notes, "qualities"),
@@ -100,13 +105,34 @@ def _infinite(curves) -> str | None:
 
 
 def _short(kept) -> str | None:
-    for name, points in zip(("anchor", "test"), kept, strict=True):
-        if len(points) < MIN_POINTS:
+    for name, points, least in zip(("anchor", "test"), kept, (MIN_POINTS, 1)):
+        if len(points) < least:
             return (
                 f"the {name} has {len(points)} point{'s' * (len(points) != 1)}, a "
                 f"curve needs {MIN_POINTS}"
             )
     return None
+
+
+def _at_one_point(anchor, rate: float, quality: float) -> Comparison:
+    """Compares a point with a curve, where the curve has its quality and its rate."""
+    logarithms, qualities = np.log(anchor[:, 0]), anchor[:, 1]
+    needed = _between(qualities, logarithms, quality)
+    reached = _between(logarithms, qualities, np.log(rate))
+    return Comparison(
+        Delta(None, f"{_ONE_POINT}, at a quality that the anchor has not")
+        if needed is None
+        else Delta(float(100 * np.expm1(np.log(rate) - needed)), _ONE_POINT),
+        Delta(None, f"{_ONE_POINT}, at a rate that the anchor has not")
+        if reached is None
+        else Delta(quality - reached, _ONE_POINT),
+    )
+
+
+def _between(x, y, wanted: float) -> float | None:
+    if not x[0] <= wanted <= x[-1]:
+        return None
+    return float(scipy.interpolate.PchipInterpolator(x, y)(wanted))
 
 
 def _notes(curves, kept) -> list[str]:
