@@ -105,7 +105,8 @@ def _infinite(curves) -> str | None:
 
 
 def _short(kept) -> str | None:
-    for name, points, least in zip(("anchor", "test"), kept, (MIN_POINTS, 1)):
+    parts = zip(("anchor", "test"), kept, (MIN_POINTS, 1), strict=True)
+    for name, points, least in parts:
         if len(points) < least:
             return (
                 f"the {name} has {len(points)} point{'s' * (len(points) != 1)}, a "
