@@ -193,7 +193,7 @@ def test_the_table_has_what_was_found_and_dots_for_the_rest(opened):
 
 def test_names_of_files_are_text_and_no_markup():
     name = '<b onclick="x">'
-    current = desk.session(opening.open_image(PixelCodec(), PICTURE, name))
+    current = desk.Session(opening.open_image(PixelCodec(), PICTURE, name))
     shown = desk.show(Shelf(), current, Wishes())
     assert "<b" not in shown.numbers
     assert 'download="&lt;b onclick=&quot;x&quot;&gt;.egic"' in shown.numbers
@@ -201,10 +201,10 @@ def test_names_of_files_are_text_and_no_markup():
 
 def test_the_stage_names_pictures_that_are_on_the_shelf(opened):
     shelf = Shelf()
-    current = desk.session(opened)
+    current = desk.Session(opened)
     stage = json.loads(desk.show(shelf, current, Wishes()).stage)
     assert (stage["width"], stage["height"], stage["paintable"]) == (16, 24, True)
-    assert stage["picture"] != desk.session(opened).picture
+    assert stage["picture"] != desk.Session(opened).picture
     kept = shelf.get(stage["ours"].removeprefix("kept/"))
     with Image.open(io.BytesIO(kept.data)) as image:
         np.testing.assert_array_equal(np.asarray(image), PICTURE)

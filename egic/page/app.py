@@ -59,7 +59,7 @@ class Page:
 
     def lay_out(self) -> None:
         """Creates the components of the page, inside `gr.Blocks`."""
-        self.session = gr.State(None, time_to_live=3600)
+        self.session = gr.State(None)
         gr.HTML(_TITLE, elem_id="title", **_PLAIN)
         with gr.Row(elem_id="open"):
             self.file = gr.File(show_label=False, height=96, elem_id="drop")
@@ -127,7 +127,7 @@ class Page:
             self.examples.picked(self.open_photograph, wishes[1:], **opens),
         ]
         for event in opened:
-            event.then(self.compare, wishes, [self.numbers], **quiet)
+            event.then(self.compare, [self.session], [self.numbers], **quiet)
         for component in (self.alpha, self.brush, self.beside):
             component.input(
                 self.redraw,
@@ -140,7 +140,7 @@ class Page:
         self.stage.painted(
             self.paint,
             wishes,
-            [self.session, *shown],
+            shown,
             trigger_mode="always_last",
             concurrency_id=_CODING,
             **quiet,
@@ -176,7 +176,7 @@ class Page:
         choices = views.choices(opened)
         if wishes.beside not in choices:
             wishes = wishes._replace(beside=choices[0])
-        current = desk.session(opened)
+        current = desk.Session(opened)
         shown = desk.show(self._shelf, current, wishes)
         return (
             current,
@@ -214,20 +214,18 @@ class Page:
     ):
         """A visitor lifted the brush."""
         if session is None or event._data["picture"] != session.picture:
-            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
-        painted = painting.read(event._data["url"])
-        session = session._replace(painted=painted)
-        return session, *self.redraw(session, alpha, brush, beside)
+            return gr.skip(), gr.skip(), gr.skip()
+        session.painted = painting.read(event._data["url"])
+        return self.redraw(session, alpha, brush, beside)
 
-    def compare(
-        self, session: desk.Session | None, alpha: float, brush: str, beside: str
-    ):
+    def compare(self, session: desk.Session | None):
         """Finds what the others make of the picture, one after the other."""
         if session is None or session.opened.original is None:
+            yield gr.skip()
             return
         for name in views.CODECS.values():
             session.opened.rival(name)
-            yield self.redraw(session, alpha, brush, beside)[2]
+            yield desk.describe(self._shelf, session)
 
 
 def _message(sentence: str) -> str:

@@ -1,5 +1,6 @@
 """What the page does for a visitor, without the page: state in, texts out."""
 
+import dataclasses
 import html
 import json
 import uuid
@@ -15,18 +16,21 @@ from egic.page.views import Wishes
 KEPT = "kept"  # Addresses of what is on the shelf start with it.
 
 
-class Session(NamedTuple):
+@dataclasses.dataclass(eq=False)
+class Session:
     """What one visitor has before them.
 
     Attributes:
         opened: The file.
         picture: A name for it that no other has; a painting belongs to one.
         painted: [h, w] float32 in [0, 1], or None; see `painting.read`.
+        view: What was drawn last, or None.
     """
 
     opened: Opened
-    picture: str
+    picture: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)
     painted: np.ndarray | None = None
+    view: views.View | None = None
 
 
 class Shown(NamedTuple):
@@ -39,11 +43,6 @@ class Shown(NamedTuple):
 
     stage: str
     numbers: str
-
-
-def session(opened: Opened) -> Session:
-    """A file before anything is painted."""
-    return Session(opened, uuid.uuid4().hex)
 
 
 def show(shelf: Shelf, current: Session, wishes: Wishes) -> Shown:
@@ -59,6 +58,7 @@ def show(shelf: Shelf, current: Session, wishes: Wishes) -> Shown:
     """
     opened = current.opened
     shown = views.view(opened, wishes._replace(painted=current.painted))
+    current.view = shown
     stage = {
         "picture": current.picture,
         "width": opened.rendering.width,
@@ -69,17 +69,18 @@ def show(shelf: Shelf, current: Session, wishes: Wishes) -> Shown:
         "ours_label": shown.ours_label,
         "beside_label": shown.beside_label,
     }
-    return Shown(json.dumps(stage), describe(shelf, opened, shown))
+    return Shown(json.dumps(stage), describe(shelf, current))
 
 
-def describe(shelf: Shelf, opened: Opened, shown: views.View) -> str:
-    """The numbers of a file in HTML, and the link that downloads it."""
+def describe(shelf: Shelf, current: Session) -> str:
+    """The numbers of what was drawn last, in HTML, and the link to the file."""
+    opened = current.opened
     name = html.escape(f"{opened.name}.egic", quote=True)
     url = _url(shelf, opened.data, "application/octet-stream")
     return (
         f'<div class="above"><p>{html.escape(numbers.caption(opened))}</p>'
         f'<a class="download" href="{url}" download="{name}">Download {name}</a></div>'
-        f"{numbers.table(opened, shown)}"
+        f"{numbers.table(opened, current.view) if current.view else ''}"
     )
 
 

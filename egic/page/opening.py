@@ -50,10 +50,6 @@ class Opened:
         self._rivals: dict[str, comparison.Rival] = {}
         self._lock = threading.Lock()
 
-    def __deepcopy__(self, memo) -> "Opened":
-        """Itself: it is never changed, but for rivals that are found once."""
-        return self
-
     def rival(self, name: str) -> comparison.Rival:
         """Another codec's picture in no more bytes; found when first asked for.
 
