@@ -114,7 +114,7 @@ class Stage:
 
 def _critic(folders: Folders, root: pathlib.Path, steps: int) -> list[str]:
     return [
-        f"--config={root}/egic/pretraining_config.py:synthetic-tiny",
+        f"--config={root / 'egic/pretraining_config.py'}:synthetic-tiny",
         f"--config.optimizer.warmup_steps={min(20, steps - 1)}",
         f"--synthetic={LABELLED}",
         "--val_synthetic=20",
@@ -123,7 +123,7 @@ def _critic(folders: Folders, root: pathlib.Path, steps: int) -> list[str]:
 
 def _codec(folders: Folders, root: pathlib.Path, steps: int) -> list[str]:
     return [
-        f"--config={root}/egic/config.py:egic-tiny",
+        f"--config={root / 'egic/config.py'}:egic-tiny",
         "--init=klt",
         f"--images={folders.scenes}",
         "--batch_size=2",
@@ -132,7 +132,7 @@ def _codec(folders: Folders, root: pathlib.Path, steps: int) -> list[str]:
 
 def _adversarial(folders: Folders, root: pathlib.Path, steps: int) -> list[str]:
     return [
-        f"--config={root}/egic/stage2_config.py:egic-tiny-synthetic",
+        f"--config={root / 'egic/stage2_config.py'}:egic-tiny-synthetic",
         "--strategy=I",
         "--config.strategy_1.perceptual=0",  # LPIPS would have to be fetched.
         f"--init_from={folders.codec}",
@@ -144,7 +144,7 @@ def _adversarial(folders: Folders, root: pathlib.Path, steps: int) -> list[str]:
 
 def _head(folders: Folders, root: pathlib.Path, steps: int) -> list[str]:
     return [
-        f"--config={root}/egic/orp_config.py:orp-tiny",
+        f"--config={root / 'egic/orp_config.py'}:orp-tiny",
         f"--init_from={folders.adversarial}",
         f"--images={folders.scenes}",
         "--batch_size=2",
