@@ -99,11 +99,21 @@ def test_beaten_points_are_left_out_and_counted():
 
 def test_one_point_is_compared_at_its_quality_and_at_its_rate():
     # On a line PSNR = 30 + 10 log10(R): 35 dB take 10^0.5 bits, 1 bit gives 30 dB.
-    rates = np.array([0.1, 1.0, 10.0])
+    rates = np.array([0.1, 1.0, 10.0, 100.0])
     line = curve(rates, 30 + 10 * np.log10(rates))
     found = bd.compare(line, [(1.0, 35.0)])
     assert found.rate == (pytest.approx(100 * (10**-0.5 - 1)), "of one point")
     assert found.quality == (pytest.approx(5.0), "of one point")
+
+
+def test_what_makes_one_point_doubtful_is_said_of_it_too():
+    found = bd.compare([(0.1, 25.0), (1.0, 35.0)], [(0.3, 30.0), (0.4, 29.0)])
+    notes = (
+        "only 2 points of the anchor; of one point; 1 beaten points of the test left "
+        "out"
+    )
+    assert found.rate.note == found.quality.note == notes
+    assert bd.compare(ANCHOR, []).rate.note == "the test has 0 points, and needs 1"
 
 
 def test_one_point_beyond_the_other_curve_has_no_difference():
@@ -114,7 +124,7 @@ def test_one_point_beyond_the_other_curve_has_no_difference():
     assert found.rate == (None, "of one point, at a quality that the anchor has not")
     assert bd.compare([(0.5, 20.0)], ANCHOR).rate == (
         None,
-        "the anchor has 1 point, a curve needs 2",
+        "the anchor has 1 point, and needs 2",
     )
 
 

@@ -70,9 +70,9 @@ def compare(
     reason = _infinite(curves) or _short(kept)
     if reason:
         return Comparison(Delta(None, reason), Delta(None, reason))
-    if len(kept[1]) == 1:
-        return _at_one_point(kept[0], *kept[1][0])
     notes = _notes(curves, kept)
+    if len(kept[1]) == 1:
+        return _at_one_point(kept[0], kept[1][0], "; ".join(notes))
     return Comparison(
         _delta("bd_rate", kept, 1, notes, "qualities"),
         _delta("bd_psnr", kept, 0, notes, "rates"),
@@ -109,24 +109,25 @@ def _short(kept) -> str | None:
     for name, points, least in parts:
         if len(points) < least:
             return (
-                f"the {name} has {len(points)} point{'s' * (len(points) != 1)}, a "
-                f"curve needs {MIN_POINTS}"
+                f"the {name} has {len(points)} point{'s' * (len(points) != 1)}, and "
+                f"needs {least}"
             )
     return None
 
 
-def _at_one_point(anchor, rate: float, quality: float) -> Comparison:
+def _at_one_point(anchor, point, note: str) -> Comparison:
     """Compares a point with a curve, where the curve has its quality and its rate."""
+    rate, quality = point
     logarithms, qualities = np.log(anchor[:, 0]), anchor[:, 1]
     needed = _between(qualities, logarithms, quality)
     reached = _between(logarithms, qualities, np.log(rate))
     return Comparison(
         Delta(None, f"{_ONE_POINT}, at a quality that the anchor has not")
         if needed is None
-        else Delta(float(100 * np.expm1(np.log(rate) - needed)), _ONE_POINT),
+        else Delta(float(100 * np.expm1(np.log(rate) - needed)), note),
         Delta(None, f"{_ONE_POINT}, at a rate that the anchor has not")
         if reached is None
-        else Delta(quality - reached, _ONE_POINT),
+        else Delta(quality - reached, note),
     )
 
 
@@ -139,7 +140,9 @@ def _between(x, y, wanted: float) -> float | None:
 def _notes(curves, kept) -> list[str]:
     notes = []
     for name, all_of, best in zip(("anchor", "test"), curves, kept, strict=True):
-        if len(best) < USUAL_POINTS:
+        if len(best) == 1:
+            notes.append(_ONE_POINT)
+        elif len(best) < USUAL_POINTS:
             notes.append(f"only {len(best)} points of the {name}")
         if len(best) < len(all_of):
             notes.append(
