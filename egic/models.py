@@ -80,13 +80,19 @@ class Models:
         if model_id in self.folders:
             return self.folders[model_id]
         own = Models(default_model.PATH)
-        beside = own.path.is_dir() and own.path != self.path
+        beside = own._usable() and own.folders.keys() != self.folders.keys()
         if beside and model_id in own.folders:
             return own.folders[model_id]
         raise UnknownModelError(
             f"The file was made with model {model_id.hex()}; {self.path} has "
             f"{self._named()}{f', this program {own._named()}' if beside else ''}."
         )
+
+    def _usable(self) -> bool:
+        try:
+            return bool(self.folders)
+        except ModelLoadError:
+            return False
 
     def _named(self) -> str:
         return ", ".join(

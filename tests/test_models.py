@@ -65,6 +65,17 @@ def test_the_programs_own_model_is_found_by_id_and_last(tmp_path, monkeypatch):
         Models(own).of(theirs)
 
 
+def test_a_damaged_model_of_the_program_does_not_hide_what_is_unknown(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(default_model, "PATH", tmp_path / "own")
+    theirs = _bundle(tmp_path / "a", {"n": 1})
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "manifest.json").write_text("{")
+    with pytest.raises(Unknown, match=f"has {theirs.hex()} \\(a\\)\\.$"):
+        Models(tmp_path / "a").of(b"\0\1\2\3")
+
+
 def test_without_a_name_the_programs_own_model_is_loaded(
     micro, compressed, tmp_path, monkeypatch
 ):
