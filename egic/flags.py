@@ -27,6 +27,11 @@ def alphas(text: str) -> tuple[float, ...]:
     return values
 
 
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    return _number(text, 1)
+
+
 def grey_levels(text: str) -> float:
     """A number from 0 to 255."""
     return _number(text, 255)

@@ -27,6 +27,7 @@ from deeplab2_tf import image_files, labels
 from deeplab2_tf.errors import DataError
 from deeplab2_tf.labels import LabelSet
 from deeplab2_tf.sources import Unlabelled
+from egic import flags
 from egic.discriminators import build
 from hific.files import write_atomically
 
@@ -113,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--images", required=True, help="folders, separated by commas")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="a folder")
     parser.add_argument(
-        "--confidence", type=float, default=0.0, help="0 to 1; below it, void"
+        "--confidence", type=flags.share, default=0.0, help="0 to 1; below it, void"
     )
     return parser
 

@@ -1,6 +1,7 @@
 """Label maps that a discriminator makes of pictures without labels."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from PIL import Image
 
@@ -50,6 +51,25 @@ def test_the_command_writes_maps_that_training_reads(tmp_path, capsys):
     assert f"{out / '0'}: 1 pictures, 0.0% of their pixels void" in said.out
     pairs = Pairs(pictures, out / "0", SCENES)
     assert len(pairs) == 1 and pairs.read(0).panoptic.shape == (70, 90)
+
+
+@pytest.mark.parametrize("confidence", ["70", "-0.1", "nan", "much"])
+def test_a_confidence_that_is_no_share_is_wrong_usage(confidence, capsys):
+    with pytest.raises(SystemExit) as caught:
+        pseudo_labels.main(
+            ["--discriminator=a", "--images=b", "--out=c", f"--confidence={confidence}"]
+        )
+    assert caught.value.code == 2
+    assert f"from 0 to 1 is needed, got {confidence}" in capsys.readouterr().err
+
+
+def test_void_is_read_as_void(tmp_path):
+    found = pseudo_labels.label(dark_or_bright, IMAGE, SCENES, 1.0)
+    for folder, pixels in (("pictures", IMAGE), ("maps", found)):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(pixels).save(tmp_path / folder / "one.png")
+    panoptic = Pairs(tmp_path / "pictures", tmp_path / "maps", SCENES).read(0).panoptic
+    assert set(np.unique(panoptic)) == {SCENES.ignore_label * SCENES.label_divisor}
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path, capsys):
