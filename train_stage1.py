@@ -80,7 +80,8 @@ def main(argv):
     try:
         config = hific.config.from_dict(hific.config.to_dict(_CONFIG.value), KINDS)
         pictures = find_pictures(_IMAGES.value)
-        stage1.check_start(_INIT.value, _INIT_FROM.value, config)
+        if not run_directory.is_begun(workdir):
+            stage1.check_start(_INIT.value, _INIT_FROM.value, config)
         order = run_directory.Order(_SEED.value, len(pictures), _BATCH_SIZE.value)
         stage1.record(config, workdir, _STEPS.value, order)
     except ValueError as error:

@@ -145,6 +145,18 @@ def test_a_start_that_the_codec_has_not_is_a_usage_error(arguments, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_that_goes_on_does_not_need_the_one_it_started_from(arguments, tmp_path):
+    origin = {**arguments, "workdir": str(tmp_path / "origin")}
+    run(origin)
+    started = arguments | {"init_from": origin["workdir"]}
+    run(started)
+    (tmp_path / "origin").rename(tmp_path / "elsewhere")
+    run(started | {"steps": "3"})
+    assert (tmp_path / "run" / "checkpoints" / "ckpt-3.ok").exists()
+    with pytest.raises(app.UsageError, match="origin holds no run with a valid"):
+        run(started | {"workdir": str(tmp_path / "another")})
+
+
 def test_more_steps_continue_the_run(arguments, tmp_path):
     run(arguments)
     run(arguments | {"steps": "3"})
