@@ -2,13 +2,14 @@ r"""Shows the codec on two photographs, and all four training stages in two minu
 
     python demo.py
 
-Needs no data and no network. Two photographs that ship with scikit-image, which nothing
-was trained on, are compressed with the model that comes with EGIC, decoded at alpha 0,
-0.5 and 1, and set beside JPEG, WebP and AVIF of the same bytes. Then the scripts of all
-four stages run for some dozens of steps on painted scenes. Writes to --out:
-report.html, which opens by a double click, strip.png, photographs/ (every file that was
-compared) and training/ (the run directories). --nosmoke leaves out the training,
---smoke_only the photographs. To see that everything runs: --smoke_steps=2.
+Needs the extra [dev], no data and no network. Two photographs that ship with scikit-
+image, which nothing was trained on, are compressed with the model that comes with EGIC,
+decoded at alpha 0, 0.5 and 1, and set beside JPEG, WebP and AVIF of the same bytes.
+Then the scripts of all four stages run for some dozens of steps on painted scenes.
+Writes to --out: report.html, which opens by a double click, strip.png, photographs/
+(every file that was compared) and training/ (the run directories). --nosmoke leaves out
+the training, --smoke_only the photographs. To see that everything runs:
+--smoke_steps=2.
 """
 
 import os

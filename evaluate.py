@@ -228,7 +228,9 @@ def _wanted() -> measured.Measured:
             raise ValueError(f"--{flag.name}={flag.value} is no file.")
     named = _named_models()
     if not _IMAGES.value or not (named or _CURVES.value):
-        raise ValueError("--images and --model (or --curves) are needed, or --merge.")
+        raise ValueError(
+            "--images is needed, and --curves where --model= names none; or --merge."
+        )
     weights = {"alex": _LPIPS.value, **_fid_weights()}
     found = extractors.choose(weights)
     if "alex" in found and not lpips.load(found["alex"]).official:

@@ -11,8 +11,6 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
-
-
 PROGRAM = re.compile(r"python \S+\.py|python -m \S+|(\.venv/bin/)?egic [a-z]")
 
 
@@ -29,9 +27,7 @@ def commands(page):
     for block in blocks:
         for line in re.sub(r"\\\n", " ", block).splitlines():
             line = line.strip()
-            if re.match(
-                r"(python \S+\.py|python -m \S+|(\.venv/bin/)?egic [a-z])", line
-            ):
+            if PROGRAM.match(line):
                 yield shlex.split(re.sub(r"(^| )#.*| [&>|].*|\[.*", "", line))
 
 
