@@ -6,6 +6,7 @@ the codec gives.
 """
 
 import dataclasses
+import json
 import os
 import pathlib
 import signal
@@ -294,6 +295,33 @@ def test_every_answer_keeps_the_page_to_this_machine(address):
     elsewhere = urllib.request.Request(address, headers={"Host": "example.com"})
     with pytest.raises(urllib.error.HTTPError, match="400"):
         urllib.request.urlopen(elsewhere)
+
+
+def test_a_file_that_was_not_uploaded_is_not_read(address, tmp_path):
+    """Whoever may ask the page anything must not see the pictures of its owner."""
+    path = tmp_path / "mine.png"
+    write_png(path, np.zeros((8, 8, 3), np.uint8))
+    with urllib.request.urlopen(f"{address}/config") as answer:
+        events = json.load(answer)["dependencies"]
+    opens = next(each["id"] for each in events if each["api_name"] == "open_file")
+    file = {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+    content = {
+        "fn_index": opens,
+        "data": [file, 1.0, "faithful", "Original"],
+        "session_hash": "forged",
+    }
+    asked = urllib.request.Request(
+        f"{address}/gradio_api/queue/join",
+        json.dumps(content).encode(),
+        {"Content-Type": "application/json"},
+    )
+    urllib.request.urlopen(asked).close()
+    events = f"{address}/gradio_api/queue/data?session_hash=forged"
+    with urllib.request.urlopen(events) as answer:
+        lines = (line.decode() for line in answer)
+        done = next(line for line in lines if '"process_completed"' in line)
+    assert json.loads(done.removeprefix("data:"))["success"] is False
+    assert "kept/" not in done and path.exists()
 
 
 def test_what_is_not_kept_is_not_there(address):

@@ -109,9 +109,12 @@ def application(codec: Codec):
             return fastapi.Response(status_code=404)
         return fastapi.Response(found.data, media_type=found.media_type)
 
+    page = app.build(codec, shelf)
+    # Unless it is set, Gradio takes any file of this machine for one of its uploads.
+    page.has_launched = True
     gradio.mount_gradio_app(
         outer,
-        app.build(codec, shelf),
+        page,
         path="/",
         server_name=HOST,
         footer_links=[],

@@ -76,7 +76,7 @@ def view(opened: Opened, wishes: Wishes) -> View:
 
 
 def _beside(opened: Opened, name: str) -> tuple[np.ndarray, str]:
-    """The picture of a choice, and its label; a choice that is gone is the last."""
+    """The picture of a choice, and its label; one that is gone is the first."""
     if name not in choices(opened):
         name = choices(opened)[0]
     if name == ORIGINAL and opened.original is not None:
