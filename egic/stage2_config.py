@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import field
 
+import hific.config
 from deeplab2_tf.config import DataConfig
 from egic.pretraining_config import PRESETS as PRETRAININGS
 from egic.pretraining_config import DiscriminatorConfig
@@ -37,10 +38,12 @@ def _adversarial_only() -> GeneratorWeights:
 
 @dataclasses.dataclass
 class AdamConfig:
-    """Two Adams with constant learning rates.
+    """Two Adams, published with constant learning rates.
 
     Attributes:
         generator_rate, discriminator_rate: Learning rates of G and of D.
+        horizon: Step at which both have fallen to 0, along a cosine: a short training
+            ends without the noise of its last steps. 0 keeps them constant.
         epsilon: Adam's.
         clip_norm: Global gradient norm limit, for each of both; 0 does not clip.
         ema_decay: Of G's averaged weights, which `egic export` ships; 0 keeps none.
@@ -51,6 +54,7 @@ class AdamConfig:
     epsilon: float = 1e-7
     clip_norm: float = 0.0
     ema_decay: float = 0.0
+    horizon: int = field(default=0, metadata=hific.config.LATER)
 
 
 @dataclasses.dataclass
@@ -120,8 +124,8 @@ def _small() -> Stage2Config:
     """Of the model that ships: few steps, more and smaller crops, thrice the LPIPS."""
     recipe = _tiny("camvid-tiny", GeneratorWeights(perceptual=3.0))
     recipe.data.crop = (128, 128)
-    recipe.optimizer.ema_decay = 0.995
-    recipe.steps, recipe.batch_size = 700, 4
+    recipe.steps = recipe.optimizer.horizon = 600
+    recipe.batch_size = 4
     return recipe
 
 

@@ -17,7 +17,7 @@ from egic.stage2_config import STRATEGIES, AdamConfig, GeneratorWeights, Stage2C
 from hific.choices import choose
 from hific.losses import mse_255
 from hific.objectives import Terms, psnr
-from hific.schedules import Adam
+from hific.schedules import Adam, CosineSchedule
 from hific.systems import Lpips
 from hific.training import Group, Player
 
@@ -132,7 +132,8 @@ def stage2(
 
 
 def _player(name: str, objective, network: Any, rate: float, part: AdamConfig):
-    group = Group(network.trainable_variables, Adam(rate, epsilon=part.epsilon))
+    schedule = CosineSchedule(rate, part.horizon) if part.horizon else rate
+    group = Group(network.trainable_variables, Adam(schedule, epsilon=part.epsilon))
     clip_norm = part.clip_norm or None
     return Player(name, objective, [group], clip_norm, network.non_trainable_variables)
 

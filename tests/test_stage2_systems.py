@@ -11,7 +11,7 @@ from egic import systems
 from egic.discriminators import build
 from egic.labelmix import class_mask
 from egic.pretraining_config import DiscriminatorConfig, OasisConfig
-from egic.stage2_config import GeneratorWeights, Stage2Config
+from egic.stage2_config import AdamConfig, GeneratorWeights, Stage2Config
 from hific import training
 from tests.toy_codec import CHANNELS, ToyCodec
 
@@ -272,3 +272,16 @@ def test_missing_lpips_weights_are_explained():
 def test_a_strategy_that_there_is_not_is_named():
     with pytest.raises(ValueError, match="No strategy 'III'; there are I, II"):
         make_game(strategy="III")
+
+
+def test_both_learning_rates_fall_to_0_at_the_horizon_and_are_else_constant():
+    for horizon, expected in ((0, [0.3, 0.3, 0.3]), (10, [0.3, 0.15, 0.0])):
+        optimizer = AdamConfig(generator_rate=0.3, horizon=horizon)
+        _, _, (_, generator) = make_game(optimizer=optimizer)
+        (group,) = generator.groups
+        group.optimizer.build(group.variables)
+        rates = []
+        for step in (0, 5, 10):
+            group.optimizer.iterations.assign(step)
+            rates.append(float(group.optimizer._decayed_lr(tf.float32)))
+        assert rates == pytest.approx(expected, abs=1e-7)
