@@ -88,8 +88,8 @@ def test_a_compressed_file_is_known_by_its_first_bytes_not_its_name(tmp_path):
         ),
         (
             "large.png",
-            Image.new("L", (4096, 1025)),
-            r"large\.png: 4096 x 1025 pixels are more than the 4,194,304 .*",
+            Image.new("1", (8192, 8193)),
+            r"large\.png: 8192 x 8193 pixels are more than the 67,108,864 .*",
         ),
     ],
 )
@@ -97,6 +97,24 @@ def test_what_cannot_be_shown_is_refused_in_a_sentence(
     refusal, name, content, sentence
 ):
     assert re.fullmatch(sentence, refusal(name, content), re.DOTALL)
+
+
+def test_a_picture_of_a_camera_is_shrunk_and_the_page_says_so(monkeypatch):
+    monkeypatch.setattr(opening, "MAX_PIXELS", 24 * 16 // 4)
+    found = opening.open_image(PixelCodec(), PICTURE // 2 + 60, "photo")
+    assert found.original.shape == (12, 8, 3)
+    assert abs(found.original.mean() - (PICTURE // 2 + 60).mean()) < 2
+    caption = "photo, 8 × 12 pixels, shrunk from 16 × 24"
+    assert numbers.caption(found) == caption
+    small = opening.open_image(PixelCodec(), PICTURE[:12, :8], "photo")
+    assert small.shrunk_from is None and "shrunk" not in numbers.caption(small)
+
+
+@pytest.mark.parametrize("shape", [(3024, 4032), (4032, 3024), (2049, 2048)])
+def test_what_is_shrunk_keeps_its_shape_and_fits(shape):
+    height, width = opening.fitted(np.zeros((*shape, 3), np.uint8)).shape[:2]
+    assert 0.99 * opening.MAX_PIXELS < height * width <= opening.MAX_PIXELS
+    assert width / height == pytest.approx(shape[1] / shape[0], rel=2e-3)
 
 
 def test_the_largest_picture_is_refused_as_a_file_of_ours_too(refusal):

@@ -21,6 +21,8 @@ def caption(opened: Opened) -> str:
     """One line about a picture; about its file too where there is no table."""
     height, width = opened.rendering.height, opened.rendering.width
     text = f"{opened.name}, {width} × {height} pixels"
+    if opened.shrunk_from is not None:
+        text += f", shrunk from {opened.shrunk_from[1]} × {opened.shrunk_from[0]}"
     if opened.original is not None:
         return text
     weight = f"{len(opened.data):,} bytes, {_bpp(opened.data, height, width)} bpp"

@@ -3,11 +3,13 @@
 Whatever cannot be shown is refused in a sentence.
 """
 
+import math
 import pathlib
 import re
 import threading
 
 import numpy as np
+from PIL import Image
 
 from egic.demonstration import comparison
 from hific import bitstream, magic
@@ -18,6 +20,7 @@ from hific.rendering import Rendering
 from hific.tiled_rendering import TiledRendering
 
 MAX_PIXELS = 2**22  # Above, pictures are cut into tiles, and a drag is no drag.
+MAX_READ = 2**26  # Pixels of a picture that is shrunk first, as of a large camera.
 
 
 class RefusedError(Exception):
@@ -32,6 +35,7 @@ class Opened:
         data: The whole compressed file.
         rendering: Its latents, to be drawn at any alpha.
         original: [H, W, 3] uint8, or None where only the compressed file was dropped.
+        shrunk_from: (height, width) of the picture that was dropped, if it was larger.
         has_alpha: Whether the model has more than one picture of a file.
     """
 
@@ -41,11 +45,13 @@ class Opened:
         data: bytes,
         rendering: Rendering | TiledRendering,
         original: np.ndarray | None = None,
+        shrunk_from: tuple[int, int] | None = None,
     ):
         self.name = name
         self.data = data
         self.rendering = rendering
         self.original = original
+        self.shrunk_from = shrunk_from
         self.has_alpha = _has_alpha(rendering)
         self._rivals: dict[str, comparison.Rival] = {}
         self._lock = threading.Lock()
@@ -93,20 +99,33 @@ def open_path(codec: Codec, path: str | pathlib.Path) -> Opened:
             ours = file.read(len(magic.MAGIC)) == magic.MAGIC
         if ours or path.suffix.lower() == ".egic":
             return _open_compressed(codec, path)
-        image = read_image(path, max_pixels=MAX_PIXELS)
+        image = read_image(path, max_pixels=MAX_READ)
         return open_image(codec, image, path.stem)
     except (CodecError, OSError, MemoryError) as error:
         raise RefusedError(_sentence(path, error)) from error
 
 
 def open_image(codec: Codec, image: np.ndarray, name: str) -> Opened:
-    """Compresses a picture, [H, W, 3] uint8, and decodes it.
+    """Compresses a picture, [H, W, 3] uint8, and decodes it; a large one is shrunk.
 
     Raises:
         CodecError: See `hific.codec.Codec`.
     """
-    data = codec.compress(image)
-    return Opened(name, data, codec.decode(data), image)
+    height, width, _ = image.shape
+    original = fitted(image)
+    data = codec.compress(original)
+    shrunk_from = None if original is image else (height, width)
+    return Opened(name, data, codec.decode(data), original, shrunk_from)
+
+
+def fitted(image: np.ndarray) -> np.ndarray:
+    """A picture itself, or shrunk to `MAX_PIXELS`, [H, W, 3] uint8."""
+    height, width, _ = image.shape
+    scale = math.sqrt(MAX_PIXELS / (height * width))
+    if scale >= 1:
+        return image
+    size = max(1, int(width * scale)), max(1, int(height * scale))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
 
 
 def _open_compressed(codec: Codec, path: pathlib.Path) -> Opened:
@@ -114,13 +133,13 @@ def _open_compressed(codec: Codec, path: pathlib.Path) -> Opened:
     data = path.read_bytes()
     packet = bitstream.unpack(data)
     if packet.width * packet.height > MAX_PIXELS:
-        raise LimitExceededError(_too_large(packet.width, packet.height))
+        raise LimitExceededError(_too_large(packet.width, packet.height, MAX_PIXELS))
     return Opened(path.stem, data, codec.decode(data))
 
 
-def _too_large(width: int, height: int) -> str:
+def _too_large(width: int, height: int, limit: int) -> str:
     return (
-        f"{width} x {height} pixels are more than the {MAX_PIXELS:,} that this page "
+        f"{width} x {height} pixels are more than the {limit:,} that this page "
         "takes; `egic` on the command line takes larger ones."
     )
 
@@ -136,7 +155,7 @@ def _sentence(path: pathlib.Path, error: BaseException) -> str:
     text = text.replace(str(path), path.name).removeprefix(f"{path.name}: ")
     size = re.match(r"(\d+)x(\d+) is more than the limit", text)
     if size:
-        text = _too_large(*map(int, size.groups()))
+        text = _too_large(int(size[1]), int(size[2]), MAX_READ)
     if re.search(r"--\w", text):
         text += " The page has no such flag, `egic compress` has."
     return f"{path.name}: {text}"
