@@ -105,9 +105,7 @@ def _photograph(photograph: Photograph) -> list[Element]:
 
 def _versions(photograph: Photograph) -> Element:
     """All versions whole; the script makes a picture that is split from them."""
-    details = {
-        version.label: _detail(version.numbers) for version in photograph.versions
-    }
+    details = _details(photograph)
     figures = []
     for label, image in crops.of(photograph).items():
         picture = element(
@@ -135,9 +133,7 @@ def _detail(numbers: Mapping[str, float | None]) -> str:
 
 
 def _exhibit(photograph: Photograph, square: crops.Square) -> Exhibit:
-    details = {
-        version.label: _detail(version.numbers) for version in photograph.versions
-    }
+    details = _details(photograph)
     shown = [
         Crop(label, gallery.png(crops.enlarged(image, square)), details.get(label, ""))
         for label, image in crops.of(photograph).items()
