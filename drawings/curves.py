@@ -249,9 +249,9 @@ _HEAD = """\
 
 What runs of these commands logged, so that yours can be told from one that goes wrong.
 Small models on two shared CPU cores; the recipes are in [Results](results.md). Faint:
-each line of `metrics.jsonl`; bold: the mean of nine. Crops are random, so curves of two
-runs differ by that noise. Under each stage the mean of the last tenth, and minutes of
-training.
+the lines of `metrics.jsonl`, at most 120 points, each the mean of neighbours; bold: the
+mean of nine points. Crops are random, so curves of two runs differ by that noise. Under
+each stage the mean of the last tenth, and minutes of training.
 
 Written by `python -m drawings.curves`; the numbers lie beside the drawings in
 `docs/curves/`. For a run of your own: `python -m drawings.curves NAME=RUN,RUN,…`, or
