@@ -100,6 +100,21 @@ def test_a_config_of_a_newer_version_is_refused():
         config.from_dict({**data, "colour_space": "lab"}, KINDS)
 
 
+def test_fields_that_came_later_are_written_only_where_they_say_something():
+    """Configs are compared, and hashed with a model: old ones stay what they were."""
+    changed = copy.deepcopy(PRESETS["hific-lo"])
+    plain = config.to_dict(changed)
+    changed.perceptual_start, changed.rate.hyper_factors = 9, (0.5,)
+    data = config.to_dict(changed)
+    assert data == {
+        **plain,
+        "perceptual_start": 9,
+        "rate": {**plain["rate"], "hyper_factors": (0.5,)},
+    }
+    assert not {"hyper_factors", "hyper_boundaries"} & set(plain["rate"])
+    assert config.from_dict(json.loads(json.dumps(data)), KINDS) == changed
+
+
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="No config kind 'Crdr'; there are Hific"):
         config.from_dict({"kind": "Crdr"}, KINDS)
