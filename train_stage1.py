@@ -83,7 +83,7 @@ def main(argv):
         if not run_directory.is_begun(workdir):
             stage1.check_start(_INIT.value, _INIT_FROM.value, config)
         order = run_directory.Order(_SEED.value, len(pictures), _BATCH_SIZE.value)
-        stage1.record(config, workdir, _STEPS.value, order)
+        stage1.record(config, workdir, _STEPS.value, order, _INIT_FROM.value)
     except ValueError as error:
         raise app.UsageError(str(error)) from error
     stage1.train(config, pictures, workdir, _settings(), _load_lpips(config))

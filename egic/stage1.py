@@ -18,7 +18,7 @@ from hific import checkpoints, config_checks, loop, run_directory, systems, trai
 from hific.averages import Average
 from hific.crops import TrainingCrops
 from hific.pictures import Pictures
-from hific.run_directory import Order
+from hific.run_directory import Order, Origin
 from hific.systems import Lpips
 
 _LOG = logging.getLogger("absl")
@@ -98,7 +98,13 @@ def _check_origin(origin: pathlib.Path, config: Any) -> None:
             )
 
 
-def record(config: Any, workdir: pathlib.Path, steps: int, order: Order) -> None:
+def record(
+    config: Any,
+    workdir: pathlib.Path,
+    steps: int,
+    order: Order,
+    init_from: str | None = None,
+) -> None:
     """Saves config and order to the run directory; fills in a cosine's horizon.
 
     Args:
@@ -107,6 +113,7 @@ def record(config: Any, workdir: pathlib.Path, steps: int, order: Order) -> None
         workdir: The run directory.
         steps: Of the run.
         order: Of the pictures.
+        init_from: As in `Settings`; saved as origin.json. Not needed to go on.
 
     Raises:
         ValueError: The config names what does not exist, or contradicts itself, or the
@@ -116,6 +123,12 @@ def record(config: Any, workdir: pathlib.Path, steps: int, order: Order) -> None
         config.optimizer.horizon = steps
     config_checks.check(config)
     files = {run_directory.ORDER: order, run_directory.CONFIG: config}
+    if init_from:
+        origin = workdir / run_directory.ORIGIN
+        if (workdir / run_directory.CONFIG).exists() and not origin.exists():
+            raise ValueError(f"--init_from: the run in {workdir} began without it.")
+        found = Origin(str(pathlib.Path(init_from).resolve()))
+        files = {run_directory.ORIGIN: found, **files}
     run_directory.begin(files, workdir)
 
 

@@ -3,6 +3,8 @@
 import contextlib
 import copy
 import dataclasses
+import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -100,3 +102,19 @@ def test_two_starts_at_once_and_no_run_are_refused(tmp_path):
         stage1.check_start("klt", "runs/a", MICRO_EGIC)
     with pytest.raises(ValueError, match="holds no run with a valid checkpoint"):
         stage1.check_start("paper", str(tmp_path), MICRO_EGIC)
+
+
+def test_a_run_keeps_where_it_started_from(tmp_path):
+    def record(workdir, init_from):
+        stage1.record(copy.deepcopy(MICRO_EGIC), workdir, 1, Order(0, 2, 2), init_from)
+
+    begun, other = tmp_path / "begun", tmp_path / "other"
+    record(begun, "runs/a")
+    origin = json.loads((begun / "origin.json").read_text())
+    assert origin["init_from"] == str(pathlib.Path("runs/a").resolve())
+    record(begun, None)
+    with pytest.raises(ValueError, match="init_from was .*runs/a', now .*runs/b'"):
+        record(begun, "runs/b")
+    record(other, None)
+    with pytest.raises(ValueError, match="other began without it"):
+        record(other, "runs/a")
