@@ -11,9 +11,6 @@ from hific import bundle, conformance, patterns
 from hific.images import read_image
 from tests import shipped_golden
 
-pytestmark = pytest.mark.skipif(
-    not default_model.PATH.is_dir(), reason=f"{default_model.PATH} is absent"
-)
 NAMES = ("cat", "cup")
 
 
