@@ -20,7 +20,10 @@ from collections.abc import Sequence
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import skimage.data
+try:
+    import skimage.data
+except ImportError:
+    sys.exit("demo.py needs scikit-image: pip install -e '.[dev]', or make demo.")
 from absl import app, flags
 
 import egic

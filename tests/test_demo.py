@@ -155,3 +155,18 @@ def test_a_model_that_is_none_is_one_line(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("demo.py: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_without_scikit_image_one_line_says_what_to_install(tmp_path):
+    (tmp_path / "skimage").mkdir()
+    (tmp_path / "skimage" / "__init__.py").write_text("raise ImportError('absent')")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "demo.py")],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "demo.py needs scikit-image: pip install -e '.[dev]', or make demo.\n"
+    )
