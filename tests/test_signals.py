@@ -31,7 +31,15 @@ def test_the_same_wish_sent_twice_at_once_is_one():
         assert noted.received
 
 
-def test_a_second_one_acts_as_usual(monkeypatch):
+@pytest.fixture
+def usual_interrupt():
+    """Ctrl-C as Python has it; a process begun in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_one_acts_as_usual(monkeypatch, usual_interrupt):
     with Signals() as noted:
         os.kill(os.getpid(), signal.SIGINT)
         now = time.monotonic()
