@@ -126,25 +126,17 @@ _TINY = EgicConfig(
     ),
 )
 
-_SMALL = EgicConfig(
+_SMALL = dataclasses.replace(
+    copy.deepcopy(_TINY),
     transform=TransformConfig(dims=(32, 64, 128, 192), depths=(1, 2, 2, 2)),
     hyper=HyperConfig(channels=96, depths=(1, 1), windows=(4, 2)),
     charm=CharmConfig(max_support=6, widths=((64, 48),) * 6),
     rate=RateConfig(
         weight=1.75, hyper_boundaries=(1500, 3000), hyper_factors=(0.1, 0.4, 1.0)
     ),
+    perceptual_weight=1.0,
     perceptual_start=2500,
-    data=hific.config.small_crops(),
-    optimizer=OptimizerConfig(
-        learning_rate=2e-4,
-        entropy_learning_rate=1e-3,
-        schedule="cosine",
-        boundaries=(),
-        factors=(1.0,),
-        warmup_steps=100,
-        clip_norm=1.0,
-        ema_decay=0.999,
-    ),
+    optimizer=dataclasses.replace(_TINY.optimizer, ema_decay=0.999),
 )
 
 LAMBDAS = (2.0, 1.5, 1.0, 0.5, 0.25, 0.1)
