@@ -11,6 +11,7 @@ import types
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["EGIC_ENGINE"] = "tensorflow"  # What is tested is exact, but for engines.
 # Workers of pytest-xdist share the cores; alone, a test run has two.
 _THREADS = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
 for _name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
