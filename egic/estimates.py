@@ -95,7 +95,7 @@ def measure(crops: int = 1, repeats: int = 2) -> dict:
     # Building networks needs TensorFlow; printing does not.
     import tensorflow as tf
 
-    from egic.bench import peak
+    from egic.bench.timing import peak
     from egic.reproduction.measuring import measure as measure_step
 
     cores = os.cpu_count() or 1

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from egic import bench
+from egic.bench import networks, once, steps, timing
 from egic.config import PRESETS
 
 
@@ -12,34 +12,34 @@ def test_the_least_of_the_repeats_is_reported_and_the_first_call_apart():
         calls.append(len(calls))
         return sum(range(2_000_000 if len(calls) == 1 else 1000))
 
-    first, best = bench.least(work, 3)
+    first, best = timing.least(work, 3)
     assert calls == [0, 1, 2, 3]
     assert first > best > 0
 
 
 def test_the_test_picture_is_not_flat_and_fills_the_range():
-    image = bench.photograph(512, 768)
+    image = once.photograph(512, 768)
     assert image.shape == (512, 768, 3) and image.dtype == np.uint8
     assert image.std() > 40
 
 
 @pytest.mark.slow
 def test_every_network_and_step_of_the_small_model_is_measured(monkeypatch):
-    monkeypatch.setattr(bench, "PEAK_SIZE", 128)
+    monkeypatch.setattr(timing, "PEAK_SIZE", 128)
     config = PRESETS["egic-tiny"]
-    networks = bench.network_table(config, (64, 128), 1)
-    names = list(networks.columns[0].cells)
+    table = networks.network_table(config, (64, 128), 1)
+    names = list(table.columns[0].cells)
     for name in ("analysis", "synthesis", "hyper path", "slice walk"):
         assert names.count(name) == 2
-    seconds = [float(cell) for cell in networks.columns[3].cells if cell]
+    seconds = [float(cell) for cell in table.columns[3].cells if cell]
     assert len(seconds) == 8 and min(seconds) > 0
-    steps = bench.step_table(config, 64, 1)
-    assert list(steps.columns[0].cells) == list(bench.STAGES)
+    table = steps.step_table(config, 64, 1)
+    assert list(table.columns[0].cells) == list(steps.STAGES)
 
 
 @pytest.mark.slow
 def test_what_happens_once_is_measured_in_processes_of_their_own():
-    table = bench.life_table(PRESETS["egic-tiny"], (64, 64))
+    table = once.life_table(PRESETS["egic-tiny"], (64, 64))
     assert list(table.columns[0].cells) == [
         "build",
         "tables",

@@ -67,7 +67,7 @@ def test_measuring_asks_for_each_kind_of_step_and_keeps_the_machine(monkeypatch)
         return costs.Measured(seconds=0.5, crops=crops, share=0.0)
 
     monkeypatch.setattr("egic.reproduction.measuring.measure", step)
-    monkeypatch.setattr("egic.bench.peak", lambda dtype, repeats, clock: 100.4)
+    monkeypatch.setattr("egic.bench.timing.peak", lambda dtype, repeats, clock: 100.4)
     measured = estimates.measure(crops=2)
     assert asked == [STAGES[name].cost for name in estimates.CHAIN]
     assert measured["crops"] == 2 and measured["peak_gflops"] == 100

@@ -11,7 +11,7 @@ import hific.systems
 from deeplab2_tf import labels
 from egic import codec, orp, systems
 from egic import config as configs
-from egic.bench import Clock, least, peak
+from egic.bench.timing import Clock, least, peak
 from egic.discriminators import build
 from egic.orp_config import PRESETS as ORP
 from egic.pretraining_config import PRESETS as PRETRAINING

@@ -1,0 +1,1 @@
+"""Measures what the codec and its training cost on this machine."""

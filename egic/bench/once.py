@@ -1,0 +1,65 @@
+"""What happens once: building, tables, loading, and cold commands."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+from rich.table import Table
+
+from egic import codec
+from egic.config import EgicConfig
+from hific import tables
+from hific.images import write_png
+
+
+def life_table(config: EgicConfig, size: tuple[int, int]) -> Table:
+    """What happens once: building, tables, loading, and a cold command."""
+    table = Table(title="once", title_justify="left")
+    for name in ("what", "s", "peak GB"):
+        table.add_column(name, justify="right")
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        start = time.perf_counter()
+        model = codec.build_model(config)
+        table.add_row("build", f"{time.perf_counter() - start:.2f}", "")
+        start = time.perf_counter()
+        tables.build(model.prior.density)
+        table.add_row("tables", f"{time.perf_counter() - start:.2f}", "")
+        codec.save(config, model, root / "model")
+        start = time.perf_counter()
+        codec.load(root / "model")
+        table.add_row("load", f"{time.perf_counter() - start:.2f}", "")
+        write_png(root / "photo.png", photograph(*size))
+        for verb, name in (("compress", "photo.png"), ("decompress", "photo.egic")):
+            seconds, memory = command(verb, root / name, root / "model")
+            table.add_row(f"cold egic {verb}", f"{seconds:.1f}", f"{memory:.2f}")
+    return table
+
+
+def photograph(height: int, width: int) -> np.ndarray:
+    """A smooth picture with some texture, [H, W, 3] uint8."""
+    y, x = np.mgrid[:height, :width] / 64.0
+    waves = np.stack([np.sin(x + y), np.cos(x - y), np.sin(2 * x)], -1)
+    noise = np.random.default_rng(0).standard_normal(waves.shape)
+    return np.clip(128 + 80 * waves + 8 * noise, 0, 255).astype(np.uint8)
+
+
+def command(verb: str, path: pathlib.Path, model: pathlib.Path) -> tuple[float, float]:
+    """Wall seconds and peak gigabytes of one `egic` command in its own process."""
+    argv = [sys.executable, "-m", "egic.cli", verb, str(path), f"--model={model}"]
+    with tempfile.TemporaryFile("w+") as errors:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            [*argv, "--force"], stdout=subprocess.DEVNULL, stderr=errors
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            errors.seek(0)
+            raise RuntimeError(f"{' '.join(argv)} failed: {errors.read()}")
+    return seconds, usage.ru_maxrss / 2**20
