@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -106,7 +107,7 @@ def measure(crops: int = 1, repeats: int = 2) -> dict:
         cost = STAGES[name].cost
         seconds[cost] = round(measure_step(cost, crops, repeats, clock).seconds, 2)
     return {
-        "machine": f"{cores} cores of {_processor()}",
+        "machine": machine(),
         "tensorflow": tf.__version__,
         "crops": crops,
         "peak_gflops": round(peak("float32", 20, clock)),
@@ -114,11 +115,13 @@ def measure(crops: int = 1, repeats: int = 2) -> dict:
     }
 
 
-def _processor() -> str:
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return "an unnamed processor"
+def machine() -> str:
+    """Says what was measured on: the cores and the name of the processor."""
+    named = re.search(
+        r"(?m)^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text()
+    )
+    processor = named[1].strip() if named else "an unnamed processor"
+    return f"{os.cpu_count()} cores of {processor}"
 
 
 def main(argv: Sequence[str] | None = None) -> None:

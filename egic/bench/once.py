@@ -1,9 +1,6 @@
 """What happens once: building, tables, loading, and cold commands."""
 
-import os
 import pathlib
-import subprocess
-import sys
 import tempfile
 import time
 
@@ -11,6 +8,7 @@ import numpy as np
 from rich.table import Table
 
 from egic import codec
+from egic.bench.processes import command
 from egic.config import EgicConfig
 from hific import tables
 from hific.images import write_png
@@ -35,7 +33,7 @@ def life_table(config: EgicConfig, size: tuple[int, int]) -> Table:
         table.add_row("load", f"{time.perf_counter() - start:.2f}", "")
         write_png(root / "photo.png", photograph(*size))
         for verb, name in (("compress", "photo.png"), ("decompress", "photo.egic")):
-            seconds, memory = command(verb, root / name, root / "model")
+            seconds, memory = command(verb, root / name, f"--model={root / 'model'}")
             table.add_row(f"cold egic {verb}", f"{seconds:.1f}", f"{memory:.2f}")
     return table
 
@@ -46,20 +44,3 @@ def photograph(height: int, width: int) -> np.ndarray:
     waves = np.stack([np.sin(x + y), np.cos(x - y), np.sin(2 * x)], -1)
     noise = np.random.default_rng(0).standard_normal(waves.shape)
     return np.clip(128 + 80 * waves + 8 * noise, 0, 255).astype(np.uint8)
-
-
-def command(verb: str, path: pathlib.Path, model: pathlib.Path) -> tuple[float, float]:
-    """Wall seconds and peak gigabytes of one `egic` command in its own process."""
-    argv = [sys.executable, "-m", "egic.cli", verb, str(path), f"--model={model}"]
-    with tempfile.TemporaryFile("w+") as errors:
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            [*argv, "--force"], stdout=subprocess.DEVNULL, stderr=errors
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            errors.seek(0)
-            raise RuntimeError(f"{' '.join(argv)} failed: {errors.read()}")
-    return seconds, usage.ru_maxrss / 2**20
