@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from hific.averages import Average
 from hific.checkpoints import Checkpoints
+from hific.data_wait import DataWait
 from hific.guards import Guard, roll_back
 from hific.reports import Report
 from hific.run_directory import locked
@@ -141,6 +142,7 @@ class _Progress:
         self.steps = steps
         self.batch: Any = None
         self._batches = batches
+        self.wait = DataWait()
         self._players = players
         self._round = round_
         self._names: list[str] = []
@@ -152,7 +154,7 @@ class _Progress:
         return self.done == self.steps or self.done % every == 0
 
     def advance(self) -> None:
-        self.batch = next(self._batches)
+        self.batch = self.wait.fetch(self._batches)
         if self._compiled is None:
             self._compiled = self._compile()
         self._window.append(self._compiled(self.batch))
@@ -190,6 +192,10 @@ class _Progress:
         """How many pictures could not be used so far."""
         return float(len(self._batches.bad))
 
+    def waited(self) -> float:
+        """Share of the time since the last call that went by waiting for data."""
+        return self.wait.share()
+
 
 def _go_on(
     progress: _Progress,
@@ -205,9 +211,12 @@ def _go_on(
         progress.advance()
         signals.starting = False
         if progress.is_due(intervals.log) or signals.received:
-            bad = {"data/bad_pictures": progress.bad_pictures()}
-            numbers = progress.take_metrics() | progress.rates() | bad
+            numbers = progress.take_metrics() | progress.rates()
+            data = {"bad_pictures": progress.bad_pictures(), "wait": progress.waited()}
+            numbers |= {f"data/{name}": value for name, value in data.items()}
             report.metrics(progress.done, numbers)
+            if complaint := progress.wait.complaint(data["wait"]):
+                report.say(complaint)
             report.counts(skipped=int(guard.skipped))
         # Not when interrupted: a run that never stops looks at fixed steps only.
         if progress.is_due(intervals.log) and guard.stuck():

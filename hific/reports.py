@@ -14,6 +14,9 @@ import tensorflow as tf
 
 from hific.files import write_atomically
 
+# What a line of metrics.jsonl says of the machine and not of the training.
+CLOCK = ("seconds", "steps_per_second", "data/wait")
+
 
 class Report:
     """Writes a run's log files and shows its progress.

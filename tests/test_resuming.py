@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing import plugin_event_accumulator
 from egic import hific_stage2, stage1, stage2
 from hific import checkpoints, loop, run_directory
 from hific.config import DataConfig, OptimizerConfig
-from hific.reports import Report
+from hific.reports import CLOCK, Report
 from hific.run_directory import Order, Origin
 from tests.stage_runs import CODECS, MICRO_HIFIC, codec_run
 from tests.toy_codec import ToyPictures
@@ -74,9 +74,8 @@ def saved(workdir):
 
 
 def lines(workdir):
-    clock = ("seconds", "steps_per_second")
     parsed = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
-    return [{k: v for k, v in line.items() if k not in clock} for line in parsed]
+    return [{k: v for k, v in line.items() if k not in CLOCK} for line in parsed]
 
 
 def assert_an_interruption_changes_nothing(train, asked, tmp_path):

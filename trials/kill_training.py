@@ -36,6 +36,7 @@ import numpy as np
 import tensorflow as tf
 
 from hific.checkpoints import valid_checkpoints
+from hific.reports import CLOCK
 from hific.signals import EXIT_INTERRUPTED
 from trials.training_runs import STAGES, Run
 
@@ -200,8 +201,7 @@ def metrics(workdir: pathlib.Path) -> list[dict]:
             line = json.loads(text)
         except ValueError:  # Cut off by a kill.
             continue
-        clock = ("seconds", "steps_per_second")
-        lines.append({k: v for k, v in line.items() if k not in clock})
+        lines.append({k: v for k, v in line.items() if k not in CLOCK})
     return lines
 
 
