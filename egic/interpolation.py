@@ -25,10 +25,10 @@ from egic.blends import MODES, check_shared
 from egic.codec import Loaded
 from hific import bitstream, checkpoints, images, tables
 from hific.choices import choose
-from hific.codec import Report
 from hific.errors import CodecError, ModelLoadError
 from hific.names import copy_variables
 from hific.rendering import Alpha
+from hific.tile_encoding import Report
 
 
 class InterpolatingCodec:

@@ -1,7 +1,7 @@
 """Image to bytes and back: the face every codec of this project shows."""
 
-import dataclasses
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -22,7 +22,7 @@ from hific.padding import window
 from hific.rendering import Alpha, Rendering
 from hific.tables import Tables
 from hific.tile_decoding import LATENT_STRIDE, Part, decoded, joined, parts_of
-from hific.tile_table import Stream
+from hific.tile_encoding import Analysed, Report, encoded, report_of
 from hific.tiled_rendering import TiledRendering, show
 from hific.tiles import GRID, Grid, Progress, Tile, halves
 
@@ -60,32 +60,12 @@ class CodecModel(tf.Module):
         return CodecModel(self.analysis, self.synthesis, self.prior, self.channels)
 
 
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """What compressing one picture found.
-
-    Attributes:
-        ideal_bits: What the symbols cost by the stored tables, before the range coder.
-        ideal_z_bits: Those of z among them. z comes first in the stream, but where it
-            ends and y begins lies within a byte.
-        clipped: Symbols that were outside of their table and moved to its end.
-    """
-
-    ideal_bits: float
-    ideal_z_bits: float
-    clipped: int
-
-    def plus(self, other: "Report") -> "Report":
-        """Of both together."""
-        return Report(
-            self.ideal_bits + other.ideal_bits,
-            self.ideal_z_bits + other.ideal_z_bits,
-            self.clipped + other.clipped,
-        )
-
-
 class Codec:
     """Compresses pictures with one trained model.
+
+    `analyse` and `encode_latents` are the halves of `compress`, and `decode` and what
+    it returns those of `decompress`: the networks' and the entropy coder's. Different
+    pictures may be in them at once, each half in a thread of its own.
 
     Attributes:
         stride: Pictures are padded to multiples of this, by reflection.
@@ -144,12 +124,55 @@ class Codec:
                 machine's memory.
             NonFiniteError: The networks gave NaN or infinity.
         """
-        return self.compress_with_report(image, progress)[0]
+        return self.encode_latents(self._analysis_of(image), progress)
 
     def compress_with_report(
         self, image: np.ndarray, progress: Progress | None = None
     ) -> tuple[bytes, Report]:
         """`compress`, and what it cost and lost."""
+        reports: list[Report] = []
+        data = self._file_of(
+            self._analysis_of(image),
+            progress,
+            lambda coded: reports.append(report_of(self.coder, coded)),
+        )
+        return data, functools.reduce(Report.plus, reports)
+
+    def analyse(self, image: np.ndarray, progress: Progress | None = None) -> Analysed:
+        """The first half of `compress`: E, and nothing of the entropy coder.
+
+        Args:
+            image: [H, W, 3] uint8.
+            progress: As in `compress`; of tiles that E has seen.
+
+        Raises:
+            InvalidImageError, LimitExceededError: See `compress`.
+        """
+        coming, tiles = self._analysis_of(image), []
+        for y in coming.tiles:
+            tiles.append(y)
+            if progress is not None:
+                progress(len(tiles), coming.number)
+        return coming._replace(tiles=tiles)
+
+    def encode_latents(
+        self, analysed: Analysed, progress: Progress | None = None
+    ) -> bytes:
+        """The second half of `compress`: the file of what `analyse` returned.
+
+        Raises:
+            NonFiniteError, LimitExceededError: See `compress`.
+        """
+        return self._file_of(analysed, progress, lambda coded: None)
+
+    def _file_of(self, analysed: Analysed, progress, note) -> bytes:
+        streams = list(encoded(self.coder, analysed, progress, note))
+        height, width = analysed.height, analysed.width
+        packet = bitstream.packet_of(self.model_id, width, height, streams, self.grid)
+        return bitstream.pack(packet, self.grid)
+
+    def _analysis_of(self, image: np.ndarray) -> Analysed:
+        """What E makes of a picture that can be coded here, tile by tile when asked."""
         _check_image(image)
         height, width, _ = image.shape
         bitstream.LIMITS.check(width, height, 0)
@@ -160,17 +183,14 @@ class Codec:
             self._engine.trace_analysis()
             self.coder.prepare_encoding()  # While E runs.
         tiles = self.grid.tiles(height, width, self.stride)
-        streams, report = [], Report(0.0, 0.0, 0)
-        for i, tile in enumerate(tiles):
+        return Analysed(height, width, self._analysed(image, tiles), len(tiles))
+
+    def _analysed(self, image: np.ndarray, tiles: list[Tile]) -> Iterator[tf.Tensor]:
+        height, width, _ = image.shape
+        for tile in tiles:
             with border(height, width):
-                stream, coded = self.coder.encode(self._tile_latents(image, tile))
-                ideal = self.coder.ideal_bits(coded)
-            streams.append(Stream(stream, coded.crc()))
-            report = report.plus(Report(ideal.z + ideal.y, ideal.z, coded.clipped))
-            if progress is not None:
-                progress(i + 1, len(tiles))
-        packet = bitstream.packet_of(self.model_id, width, height, streams, self.grid)
-        return bitstream.pack(packet, self.grid), report
+                y = self._tile_latents(image, tile)
+            yield y
 
     def decompress(
         self, data: bytes, alpha: Alpha = 1.0, progress: Progress | None = None
