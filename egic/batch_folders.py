@@ -13,7 +13,6 @@ import heapq
 import json
 import os
 import pathlib
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -22,7 +21,7 @@ from egic import batch, folders
 from egic.batch_pace import Pace, following
 from egic.folders import Found, Shard
 from egic.journal import Done, History, Journal, sizes_of
-from hific import memory, workers
+from hific import files, memory, workers
 from hific.errors import ModelLoadError, UnsupportedAlphaError
 from hific.signals import Signals, leaving
 
@@ -299,8 +298,7 @@ def _tidy(order: Order, journal: Journal) -> None:
         )
     if not journal.locked:  # Their writers may be alive.
         return
-    endings = "|".join(map(re.escape, order.writes))
-    unfinished = re.compile(rf"(.+)(?:{endings})\.tmp-\d+-[0-9a-f]{{8}}", re.DOTALL)
+    unfinished = files.unfinished(order.writes)
     for folder, _, names in os.walk(order.out):
         for name in names:
             match = unfinished.fullmatch(name)

@@ -50,6 +50,23 @@ def _add_files(parser) -> None:
     )
 
 
+def add_reading_flags(parser) -> None:
+    """What may be lost when a picture is read: `egic.compression.Reading`."""
+    parser.add_argument(
+        "--flatten_alpha",
+        type=flags.colour,
+        metavar="COLOUR",
+        help="lay transparent pixels over this colour, such as white or #808080 "
+        "(default: refuse such pictures)",
+    )
+    parser.add_argument(
+        "--allow_16bit", action="store_true", help="keep the upper 8 of 16 bits"
+    )
+    parser.add_argument(
+        "--allow_cmyk", action="store_true", help="convert CMYK pictures to sRGB"
+    )
+
+
 def add_compress(verbs) -> None:
     """Pictures to .egic files."""
     parser = flags.add(
@@ -65,19 +82,7 @@ def add_compress(verbs) -> None:
     _add_files(parser)
     _add_output_flags(parser)
     _add_folder_flags(parser)
-    parser.add_argument(
-        "--flatten_alpha",
-        type=flags.colour,
-        metavar="COLOUR",
-        help="lay transparent pixels over this colour, such as white or #808080 "
-        "(default: refuse such pictures)",
-    )
-    parser.add_argument(
-        "--allow_16bit", action="store_true", help="keep the upper 8 of 16 bits"
-    )
-    parser.add_argument(
-        "--allow_cmyk", action="store_true", help="convert CMYK pictures to sRGB"
-    )
+    add_reading_flags(parser)
     parser.add_argument(
         "--verify",
         action="store_true",

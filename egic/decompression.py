@@ -183,11 +183,14 @@ def _check(args: argparse.Namespace) -> None:
 
 def _suffixes(args: argparse.Namespace) -> list[str]:
     """What the outputs of one file end in."""
-    if args.strip:
-        return [".strip.png"]
-    if len(args.alpha) == 1:
+    return [".strip.png"] if args.strip else suffixes_of(args.alpha)
+
+
+def suffixes_of(alphas: Sequence[float]) -> list[str]:
+    """What the pictures of one file end in."""
+    if len(alphas) == 1:
         return [".png"]
-    return [f".alpha-{alpha:g}.png" for alpha in args.alpha]
+    return [f".alpha-{alpha:g}.png" for alpha in alphas]
 
 
 def _shower(args: argparse.Namespace) -> Shower:

@@ -69,10 +69,8 @@ def find(
     """Lists the files of a folder.
 
     Args:
-        root: The folder.
-        suffixes: Of files that are meant, in lower case.
+        root, suffixes, without: See `listed`.
         shard: Files of others are left out.
-        without: A folder that is left out with all below it, unless it is `root`.
 
     Returns:
         Files, and what stands in the way of others: folders that cannot be read, and
@@ -80,18 +78,39 @@ def find(
     """
     found: list[Found] = []
     problems: list[Problem] = []
-    for each in _walk(root, _identity(without)):
+    for each in listed(root, suffixes, without, shard):
         if isinstance(each, Problem):
             problems.append(each)
+        else:
+            found.append(each)
+    return _apart(found, problems)
+
+
+def listed(
+    root: pathlib.Path,
+    suffixes: Sequence[str],
+    without: pathlib.Path | None = None,
+    shard: Shard = WHOLE,
+) -> Iterator[Found | Problem]:
+    """Yields the files of a folder one by one, and what stands in the way of others.
+
+    Args:
+        root: The folder.
+        suffixes: Of files that are meant, in lower case.
+        without: A folder that is left out with all below it, unless it is `root`.
+        shard: Files of others are left out.
+    """
+    for each in _walk(root, _identity(without)):
+        if isinstance(each, Problem):
+            yield each
             continue
         stem, suffix = os.path.splitext(os.path.relpath(each.path, root))
         if suffix.lower() not in suffixes or stem not in shard:
             continue
         if each.is_file():
-            found.append(Found(stem, each.path))
+            yield Found(stem, each.path)
         else:
-            problems.append(Problem(each.path, _no_file(each)))
-    return _apart(found, problems)
+            yield Problem(each.path, _no_file(each))
 
 
 def _walk(root, without) -> Iterator[os.DirEntry | Problem]:

@@ -2,7 +2,9 @@
 
 import os
 import pathlib
+import re
 import secrets
+from collections.abc import Iterable
 
 
 def write_atomically(path: pathlib.Path, data: bytes) -> None:
@@ -15,9 +17,7 @@ def write_atomically(path: pathlib.Path, data: bytes) -> None:
         data: All of the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Processes of two machines, or containers, may have one number.
-    unique = f"{os.getpid()}-{secrets.token_hex(4)}"
-    partial = path.with_name(f"{path.name}.tmp-{unique}")
+    partial = path.with_name(unfinished_name(path.name))
     try:
         with partial.open("wb") as file:
             file.write(data)
@@ -27,6 +27,22 @@ def write_atomically(path: pathlib.Path, data: bytes) -> None:
     finally:
         partial.unlink(missing_ok=True)
     sync(path.parent)
+
+
+def unfinished_name(name: str) -> str:
+    """A name for what is to get this one once it is whole."""
+    # Processes of two machines, or containers, may have one number.
+    return f"{name}.tmp-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def unfinished(suffixes: Iterable[str]) -> re.Pattern[str]:
+    """Matches what `unfinished_name` makes of names that end so; group 1 is the stem.
+
+    Args:
+        suffixes: With their dots.
+    """
+    endings = "|".join(map(re.escape, suffixes))
+    return re.compile(rf"(.+)(?:{endings})\.tmp-\d+-[0-9a-f]{{8}}", re.DOTALL)
 
 
 def sync(path: pathlib.Path) -> None:
