@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from egic import machine
+from egic import default_model, machine
 
 Versions = Mapping[str, str | None]  # Distribution -> version; None: not installed.
 
@@ -148,6 +148,23 @@ def check_memory(available: int) -> Finding:
     )
 
 
+def check_model(model_id: str | None, error: str = "") -> Finding:
+    """Whether the model that comes with the program is there, whole.
+
+    Args:
+        model_id: Of the bundle, if its hashes are right; else None.
+        error: What was wrong instead.
+    """
+    if model_id is not None:
+        return Finding("own model", "ok", f"{default_model.PATH.name}, {model_id}")
+    return Finding(
+        "own model",
+        "warn",
+        f"{error} Commands need --model=DIR.",
+        "pip install -e '.[dev]' -c constraints.txt --force-reinstall",
+    )
+
+
 def check_start(gpus: Sequence[str] | None, error: str = "") -> Finding:
     """Whether TensorFlow and tensorflow-compression import together.
 
@@ -251,6 +268,7 @@ def examine() -> list[Finding]:
         check_gpu_libraries(libraries, bool(gpu_lines) and visible),
         check_cpu(machine.cpu_flags()),
         check_memory(machine.available_memory()),
+        check_model(*machine.own_model()),
     ]
 
 

@@ -9,6 +9,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from egic import default_model
+from hific import bundle
+from hific.errors import ModelLoadError
+
 # Says in one line of JSON whether TensorFlow starts and which GPUs it can use.
 _PROBE = """
 import json, tensorflow as tf, tensorflow_compression
@@ -71,6 +75,14 @@ def start_tensorflow() -> tuple[list[str] | None, str]:
         return json.loads(done.stdout.splitlines()[-1]), ""
     lines = done.stderr.strip().splitlines()
     return None, lines[-1] if lines else f"it ended with code {done.returncode}"
+
+
+def own_model() -> tuple[str | None, str]:
+    """Reads the model that comes with the program; returns (its id, error)."""
+    try:
+        return bundle.read(default_model.directory()).model_id.hex(), ""
+    except ModelLoadError as error:
+        return None, str(error)
 
 
 def cpu_flags() -> list[str]:

@@ -1,6 +1,8 @@
+import shutil
+
 import pytest
 
-from egic import doctor, machine
+from egic import default_model, doctor, machine
 
 GOOD = {
     "tensorflow": "2.14.1",
@@ -165,7 +167,7 @@ def test_the_report_shows_the_remedy_and_only_a_failure_fails(capsys):
 def test_every_check_of_this_machine_returns_a_finding(monkeypatch):
     monkeypatch.setattr(machine, "start_tensorflow", lambda: ([], ""))
     findings = doctor.examine()
-    assert len(findings) == 13
+    assert len(findings) == 14
     assert {finding.verdict for finding in findings} <= {"ok", "warn", "fail"}
 
 
@@ -175,3 +177,22 @@ def test_the_gpu_extra_has_ten_wheels_and_no_tensorrt():
         pytest.skip("egic is not installed")
     assert len(names) == 10
     assert not any("tensorrt" in name for name in names)
+
+
+def test_the_models_own_id_is_named_once_its_hashes_are_right():
+    model_id, error = machine.own_model()
+    assert (len(bytes.fromhex(model_id)), error) == (4, "")
+    finding = doctor.check_model(model_id)
+    assert (finding.verdict, finding.found) == ("ok", f"egic-small, {model_id}")
+
+
+def test_a_model_with_a_changed_byte_is_a_warning(tmp_path, monkeypatch):
+    folder = tmp_path / "model"
+    shutil.copytree(default_model.PATH, folder)
+    weights = bytearray((folder / "weights.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "weights.safetensors").write_bytes(weights)
+    monkeypatch.setattr(default_model, "PATH", folder)
+    finding = doctor.check_model(*machine.own_model())
+    assert finding.verdict == "warn"
+    assert "weights.safetensors" in finding.found
