@@ -21,7 +21,11 @@ class NormalisedConv2D(tf.keras.layers.Layer):
 
     Attributes:
         kernel: [kh, kw, Cin, Cout], trained.
+        learns_statistics: Whether calls set weights from what the convolution gives;
+            see `calibrate`.
     """
+
+    learns_statistics = False
 
     def __init__(
         self,
@@ -78,8 +82,15 @@ class NormalisedConv2D(tf.keras.layers.Layer):
         """
         raise NotImplementedError
 
-    def call(self, x, training=None):
-        y = self.convolve(x, self.effective_kernel(training))
+    def call(self, x, training=None, through=None):
+        """Returns y.
+
+        Args:
+            x: [B, H, W, Cin].
+            training: See `effective_kernel`.
+            through: (x, kernel) -> what to convolve by instead of `convolve`.
+        """
+        y = (through or self.convolve)(x, self.effective_kernel(training))
         return tf.nn.bias_add(y, self.bias) if self.use_bias else y
 
     def convolve(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -195,7 +206,6 @@ class WeightNormConv2D(NormalisedConv2D):
         kwargs.setdefault("kernel_initializer", "glorot_uniform")
         super().__init__(filters, kernel_size, strides, **kwargs)
         self.raw_statistics = raw_statistics
-        self.learns_statistics = False
 
     def build_norm(self):
         self.gain = self.add_weight(
@@ -210,10 +220,10 @@ class WeightNormConv2D(NormalisedConv2D):
         del training
         return self.gain * tf.math.l2_normalize(self.kernel, axis=(0, 1, 2))
 
-    def call(self, x, training=None):
+    def call(self, x, training=None, through=None):
         if self.learns_statistics:
             self._calibrate(x)
-        return super().call(x, training=training)
+        return super().call(x, training=training, through=through)
 
     def _calibrate(self, x: tf.Tensor) -> None:
         unit = tf.math.l2_normalize(self.kernel, axis=(0, 1, 2))

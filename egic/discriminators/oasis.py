@@ -10,6 +10,12 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from egic.discriminators.input_range import mapped
+from egic.discriminators.resolution import (
+    convolve_and_halve,
+    double,
+    double_and_convolve,
+    halve,
+)
 from hific.conditioning import Conditioning
 from hific.layers import LayerMaker, built
 from hific.weight_norms import WeightNormConv2D
@@ -17,16 +23,6 @@ from hific.weight_norms import WeightNormConv2D
 
 def _leaky_relu(x: tf.Tensor) -> tf.Tensor:
     return tf.nn.leaky_relu(x, 0.2)
-
-
-def _halve(x: tf.Tensor) -> tf.Tensor:
-    """Averages blocks of 2x2 pixels."""
-    return tf.nn.avg_pool2d(x, 2, 2, "VALID")
-
-
-def _double(x: tf.Tensor) -> tf.Tensor:
-    """Repeats each pixel in a block of 2x2."""
-    return tf.keras.backend.resize_images(x, 2, 2, "channels_last", "nearest")
 
 
 class ResidualBlock(tf.keras.layers.Layer):
@@ -68,24 +64,25 @@ class DownBlock(ResidualBlock):
     """[B, H, W, channels] -> [B, H/2, W/2, filters]."""
 
     def call(self, x):
-        main = self.conv_1(_leaky_relu(self.conv_0(_leaky_relu(x))))
-        return _halve(main) + _halve(self.shortcut(x))
+        main = _leaky_relu(self.conv_0(_leaky_relu(x)))
+        shortcut = convolve_and_halve(self.shortcut, x)
+        return convolve_and_halve(self.conv_1, main) + shortcut
 
 
 class FirstBlock(ResidualBlock):
     """A down block that sees pixels: no activation before it, a halved shortcut."""
 
     def call(self, x):
-        main = self.conv_1(_leaky_relu(self.conv_0(x)))
-        return _halve(main) + self.shortcut(_halve(x))
+        main = _leaky_relu(self.conv_0(x))
+        return convolve_and_halve(self.conv_1, main) + self.shortcut(halve(x))
 
 
 class UpBlock(ResidualBlock):
     """[B, H, W, channels] -> [B, 2H, 2W, filters]."""
 
     def call(self, x):
-        main = self.conv_1(_leaky_relu(self.conv_0(_double(_leaky_relu(x)))))
-        return main + _double(self.shortcut(x))
+        main = double_and_convolve(self.conv_0, _leaky_relu(x))
+        return self.conv_1(_leaky_relu(main)) + double(self.shortcut(x))
 
 
 class UNet(tf.keras.layers.Layer):

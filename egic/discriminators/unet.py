@@ -10,6 +10,12 @@ import tensorflow as tf
 
 from egic.cutmix import UNetLogits
 from egic.discriminators.input_range import mapped
+from egic.discriminators.resolution import (
+    convolve_and_halve,
+    double,
+    double_and_convolve,
+    halve,
+)
 from hific.conditioning import Conditioning
 from hific.layers import LayerMaker, built
 from hific.weight_norms import TrainingSpectralConv2D
@@ -56,8 +62,8 @@ class DownBlock(Block):
     before = staticmethod(tf.nn.relu)
 
     def call(self, x):
-        main = self.conv_1(tf.nn.relu(self.conv_0(self.before(x))))
-        return _halve(main) + self.shortcut(_halve(x))
+        main = tf.nn.relu(self.conv_0(self.before(x)))
+        return convolve_and_halve(self.conv_1, main) + self.shortcut(halve(x))
 
 
 class FirstBlock(DownBlock):
@@ -70,16 +76,8 @@ class UpBlock(Block):
     """[B, H, W, channels] -> [B, 2H, 2W, filters]."""
 
     def call(self, x):
-        main = self.conv_1(tf.nn.relu(self.conv_0(_double(tf.nn.relu(x)))))
-        return main + _double(self.shortcut(x))
-
-
-def _halve(x: tf.Tensor) -> tf.Tensor:
-    return tf.nn.avg_pool2d(x, 2, 2, "VALID")
-
-
-def _double(x: tf.Tensor) -> tf.Tensor:
-    return tf.keras.backend.resize_images(x, 2, 2, "channels_last", "nearest")
+        main = double_and_convolve(self.conv_0, tf.nn.relu(x))
+        return self.conv_1(tf.nn.relu(main)) + double(self.shortcut(x))
 
 
 class WholeProjection(Conditioning):
