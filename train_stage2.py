@@ -34,7 +34,7 @@ import hific.config
 from deeplab2_tf.errors import DataError
 from egic import hific_stage2, labelled_flags, stage2, systems
 from egic.stage2_config import BETAS, STRATEGIES, Stage2Config
-from hific import lpips, overrides, run_directory, running
+from hific import devices, lpips, overrides, run_directory, running
 from hific.config import HificConfig
 from hific.pictures import find_pictures
 
@@ -155,6 +155,7 @@ def _hific(config: HificConfig, workdir: pathlib.Path) -> Callable[[], None]:
             "--config=egic/stage2_config.py:hific is EGIC's with HiFiC's codec."
         )
     pictures = find_pictures(values["images"])
+    devices.current().check(_BATCH_SIZE.value or _HIFIC_BATCH_SIZE)
     steps = _STEPS.value or _HIFIC_STEPS
     start = hific_stage2.prepare(config, _origin(workdir), workdir, _settings(), steps)
     perception = _load_lpips(config.perceptual_weight)

@@ -7,9 +7,10 @@ read by threads; everything after that is the graph of `preprocessing` in `tf.da
 import collections
 import concurrent.futures
 import functools
+import itertools
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,7 @@ class LabelledBatches:
         seed: int = 0,
         start_step: int = 0,
         threads: int = 2,
+        rows: Sequence[int] | None = None,
     ):
         """Starts reading.
 
@@ -107,6 +109,8 @@ class LabelledBatches:
             seed: Of order and augmentation.
             start_step: Number of the first batch.
             threads: Pictures read at once, and the size of `tf.data`'s own pool.
+            rows: Which images of every batch to return, by default all. Where weights
+                depend on the whole batch, all are read nevertheless.
 
         Raises:
             DataError: There are no pictures.
@@ -118,9 +122,16 @@ class LabelledBatches:
         self._order = functools.lru_cache(maxsize=2)(self._shuffled)
         self._failure: DataError | None = None
         self._closed = False
-        samples = functools.partial(self._samples, start_step * batch_size)
+        if rows is None or config.pixel_weights in BATCH_WEIGHTS:
+            read: Sequence[int] = range(batch_size)
+            self._returned = rows
+        else:
+            read, self._returned = rows, None
+        steps = itertools.count(start_step)
+        numbers = (batch_size * step + row for step in steps for row in read)
+        samples = functools.partial(self._samples, numbers)
         self._batches = iter(
-            _dataset(samples, config, source.label_set, batch_size, seed, threads)
+            _dataset(samples, config, source.label_set, len(read), seed, threads)
         )
 
     def __iter__(self) -> "LabelledBatches":
@@ -133,7 +144,10 @@ class LabelledBatches:
             if self._failure is not None:
                 raise self._failure from None
             raise
-        return {key: value.numpy() for key, value in batch.items()}
+        arrays = {key: value.numpy() for key, value in batch.items()}
+        if self._returned is None:
+            return arrays
+        return {key: array[self._returned] for key, array in arrays.items()}
 
     def close(self) -> None:
         """Stops reading; the iterator ends."""
@@ -145,22 +159,26 @@ class LabelledBatches:
         """Name and reason of every picture that could not be used so far."""
         return self._reader.bad
 
-    def _samples(self, first: int) -> Iterator[tuple]:
-        """Yields (image, panoptic, number) of every sample from `first` on."""
+    def _samples(self, numbers: Iterator[int]) -> Iterator[tuple]:
+        """Yields (image, panoptic, number) of every sample."""
         with concurrent.futures.ThreadPoolExecutor(self._threads, "labelled") as pool:
-            ahead = collections.deque(
-                pool.submit(self._read, first + i) for i in range(2 * self._threads)
-            )
-            number = first
+            ahead: collections.deque = collections.deque()
+
+            def submit():
+                number = next(numbers)
+                ahead.append((number, pool.submit(self._read, number)))
+
+            for _ in range(2 * self._threads):
+                submit()
             while not self._closed:
+                number, future = ahead.popleft()
                 try:
-                    picture = ahead.popleft().result()
+                    picture = future.result()
                 except DataError as error:
                     self._failure = error
                     return
-                ahead.append(pool.submit(self._read, number + 2 * self._threads))
+                submit()
                 yield picture.image, picture.panoptic, number
-                number += 1
 
     def _read(self, sample: int) -> LabelledPicture:
         epoch, position = divmod(sample, self._count)

@@ -14,6 +14,7 @@ from egic.stage2 import POLICIES, Settings
 from hific import (
     checkpoints,
     config_checks,
+    devices,
     loop,
     run_directory,
     systems,
@@ -134,6 +135,7 @@ def train(
         settings.seed,
         threads=settings.data_threads,
         cache_bytes=settings.cache_bytes,
+        rows=devices.current().rows(batch_size, len(players)),
     )
     if not run_directory.is_begun(workdir):
         print(start.said, flush=True)

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from hific import shares
 from hific.choices import choose
 
 # Label maps are stored as bytes, so 255, the usual mark of unlabelled pixels, has a
@@ -33,7 +34,8 @@ def class_mask(
     Args:
         labels: [B, H, W] int in [0, num_ids), class of each pixel; unlabelled pixels
             are one class more.
-        seed: [2] int, of this draw; the same seed draws the same coins.
+        seed: [2] int, of this draw; the same seed draws the same coins for the same
+            image of the batch.
         scope: "image" for coins of its own for every image, as EGIC defines it;
             "batch" for one set of coins, as both released codes have it.
         num_ids: Number of coins.
@@ -45,8 +47,10 @@ def class_mask(
         ValueError: There is no such scope.
     """
     batch = tf.shape(labels)[0]
-    rows = choose(SCOPES, scope, "LabelMix scope") or batch
-    coins = tf.random.stateless_uniform((rows, num_ids), seed, 0, 2, tf.int32)
+    if rows := choose(SCOPES, scope, "LabelMix scope"):
+        coins = tf.random.stateless_uniform((rows, num_ids), seed, 0, 2, tf.int32)
+    else:
+        coins = shares.stateless_uniform((batch, num_ids), seed, 0, 2, tf.int32)
     return mask_from_coins(labels, tf.broadcast_to(coins, (batch, num_ids)))
 
 

@@ -19,13 +19,13 @@ import tensorflow as tf
 import egic.config
 from egic.codec import build_model
 from egic.orp_config import OrpConfig
-from hific import checkpoints, config_checks, loop, run_directory
+from hific import checkpoints, config_checks, devices, loop, run_directory
 from hific.averages import Average
 from hific.codec import CodecModel
 from hific.crops import TrainingCrops
 from hific.loop import Occasion
 from hific.losses import mse_255
-from hific.objectives import Terms, psnr
+from hific.objectives import Terms, psnr_of
 from hific.pictures import Pictures
 from hific.reports import Report
 from hific.run_directory import Order, Origin
@@ -83,7 +83,7 @@ class _FaithfulObjective:
         y_hat = self._model.prior.rate(self._model.analysis(batch)).y_hat
         features = self._model.synthesis.features(y_hat, head.depth)
         mse = mse_255(head(tf.stop_gradient(features)), batch)
-        return Terms({"distortion": mse}, {"psnr": psnr(mse)})
+        return Terms({"distortion": mse}, {"psnr": psnr_of(mse)})
 
 
 def prepare(
@@ -153,6 +153,7 @@ def train(
             start_step=step,
             threads=settings.data_threads,
             cache_bytes=settings.cache_bytes,
+            rows=devices.current().rows(config.batch_size),
         )
 
     decay = config.optimizer.ema_decay
@@ -198,6 +199,7 @@ def _check(config: OrpConfig) -> None:
         config.optimizer.horizon = config.steps
     make_optimizer(config.optimizer.learning_rate, config.optimizer)
     config_checks.check_crop(config.data.crop)
+    devices.current().check(config.batch_size)
     if not config.head.stages:
         raise ValueError("head.stages is 0, which is no head; 1 is the published one.")
 

@@ -18,7 +18,7 @@ from deeplab2_tf.sources import Source
 from egic import systems
 from egic.discriminators import build
 from egic.pretraining_config import PretrainingConfig, check_pairs
-from hific import loop, run_directory, training
+from hific import devices, loop, run_directory, training
 from hific.reports import Report
 from hific.weight_norms import calibrate
 
@@ -70,6 +70,7 @@ def record(
 def _check(config: PretrainingConfig, sources: Sequence[Source]) -> LabelSet:
     """Checks what needs no network; returns the label set."""
     data = config.data
+    devices.current().check(config.batch_size)
     if config.discriminator.conditioning != "none":
         raise ValueError(
             "There are no latents in pre-training; discriminator.conditioning must be "
@@ -148,7 +149,9 @@ def train(
     training.set_seeds(settings.seed)
     critic = build.build(config.discriminator, source.label_set.num_outputs)
 
-    def batches_from(step: int) -> LabelledBatches:
+    mine = devices.current().rows(config.batch_size)
+
+    def batches_from(step: int, rows: Sequence[int] | None = mine) -> LabelledBatches:
         return LabelledBatches(
             source,
             config.data,
@@ -156,10 +159,11 @@ def train(
             settings.seed,
             step,
             settings.data_threads,
+            rows,
         )
 
     if not run_directory.is_begun(workdir):
-        _start_from_data(critic, batches_from(0))
+        _start_from_data(critic, batches_from(0, None))
     occasions = [shown_predictions(critic, source.label_set, settings.images_every)]
     if validation is not None:
         occasions.append(validated(critic, validation, config, settings.validate_every))

@@ -14,7 +14,15 @@ import hific.config
 from egic import closed_form
 from egic.codec import build_model
 from egic.config import EgicConfig
-from hific import checkpoints, config_checks, loop, run_directory, systems, training
+from hific import (
+    checkpoints,
+    config_checks,
+    devices,
+    loop,
+    run_directory,
+    systems,
+    training,
+)
 from hific.averages import Average
 from hific.crops import TrainingCrops
 from hific.pictures import Pictures
@@ -122,6 +130,8 @@ def record(
     if config.optimizer.schedule == "cosine" and not config.optimizer.horizon:
         config.optimizer.horizon = steps
     config_checks.check(config)
+    if order.batch_size:
+        devices.current().check(order.batch_size)
     files = {run_directory.ORDER: order, run_directory.CONFIG: config}
     if init_from:
         origin = workdir / run_directory.ORIGIN
@@ -163,6 +173,7 @@ def train(
         settings.seed,
         threads=settings.data_threads,
         cache_bytes=settings.cache_bytes,
+        rows=devices.current().rows(settings.batch_size),
     )
     if not run_directory.is_begun(workdir):
         _start(model, pictures, config, settings)

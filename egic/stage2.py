@@ -9,6 +9,7 @@ import dataclasses
 import json
 import logging
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -25,7 +26,7 @@ from egic.discriminators import build
 from egic.labelmix import SCOPES
 from egic.pretraining_config import check_pairs
 from egic.stage2_config import BETAS, KINDS, Stage2Config
-from hific import checkpoints, loop, run_directory, training
+from hific import checkpoints, devices, loop, run_directory, training
 from hific.averages import Average
 from hific.choices import choose
 from hific.codec import LATENT_STRIDE, CodecModel
@@ -236,6 +237,7 @@ def record(start: Start, source: Source, workdir: pathlib.Path, seed: int = 0) -
             run. Nothing was written.
     """
     _check_labels(start.label_set, source.label_set, "The source of pictures")
+    devices.current().check(start.config.batch_size)
     order = Order(seed, len(source))
     run_directory.begin_stage(
         start.config, start.codec_config, order, start.origin, workdir
@@ -264,8 +266,9 @@ def train(
         hific.guards.NonFiniteTraining: See `hific.loop.fit`.
     """
     config, model, critic = start.config, start.model, start.critic
+    mine = devices.current().rows(config.batch_size, 2)
 
-    def batches_from(step: int) -> LabelledBatches:
+    def batches_from(step: int, rows: Sequence[int] | None = mine) -> LabelledBatches:
         return LabelledBatches(
             source,
             config.data,
@@ -273,11 +276,12 @@ def train(
             settings.seed,
             step,
             settings.data_threads,
+            rows,
         )
 
     if not run_directory.is_begun(workdir):
         print(start.said, flush=True)
-        _start_from_data(model, critic, batches_from(0), config.batch_size)
+        _start_from_data(model, critic, batches_from(0, None), config.batch_size)
     decay = config.optimizer.ema_decay
     shown = figures.judged_pictures(
         model, critic, config, start.label_set, settings.images_every, settings.seed

@@ -16,7 +16,7 @@ from egic.pretraining_config import PretrainingConfig
 from egic.stage2_config import STRATEGIES, AdamConfig, GeneratorWeights, Stage2Config
 from hific.choices import choose
 from hific.losses import mse_255
-from hific.objectives import Terms, psnr
+from hific.objectives import Derived, Terms, psnr_of
 from hific.schedules import Adam, CosineSchedule
 from hific.systems import Lpips
 from hific.training import Group, Player
@@ -74,14 +74,13 @@ class _SemanticObjective:
         )
 
 
-def pixel_accuracy(
-    logits: tf.Tensor, labels: tf.Tensor, ignore_label: int
-) -> tf.Tensor:
-    """Share of labelled pixels whose largest logit is their class's, [] float32."""
+def pixel_accuracy(logits: tf.Tensor, labels: tf.Tensor, ignore_label: int) -> Derived:
+    """Share of labelled pixels whose largest logit is their class's."""
     best = tf.argmax(logits, axis=-1, output_type=labels.dtype)
     valid = tf.cast(labels != ignore_label, tf.float32)
     right = valid * tf.cast(best == labels, tf.float32)
-    return tf.math.divide_no_nan(tf.reduce_sum(right), tf.reduce_sum(valid))
+    counts = tf.reduce_sum(right), tf.reduce_sum(valid)
+    return Derived(tf.math.divide_no_nan, counts)
 
 
 def stage2(
@@ -243,7 +242,7 @@ class _SegmentingObjective:
             {"labelmix": consistency, **self._accuracies(seen, labels)},
         )
 
-    def _accuracies(self, seen: Judged, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _accuracies(self, seen: Judged, labels: tf.Tensor) -> dict[str, Derived]:
         """Shares of pixels it sorts right; NaN, which the log skips, of no pixels."""
         things = list(self._label_set.thing_ids)
         stuff = [one.id for one in self._label_set.classes if not one.is_thing]
@@ -263,7 +262,7 @@ def labelmix_seed(seed: int, step: tf.Tensor) -> tf.Tensor:
     return tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
 
 
-def class_accuracy(logits: tf.Tensor, labels: tf.Tensor, ids: list[int]) -> tf.Tensor:
+def class_accuracy(logits: tf.Tensor, labels: tf.Tensor, ids: list[int]) -> Derived:
     """Share of the pixels of some classes whose largest logit is their class's.
 
     Args:
@@ -272,12 +271,12 @@ def class_accuracy(logits: tf.Tensor, labels: tf.Tensor, ids: list[int]) -> tf.T
         ids: The classes.
 
     Returns:
-        [] float32, NaN where there is no such pixel.
+        NaN where there is no such pixel.
     """
     best = tf.argmax(logits, axis=-1, output_type=labels.dtype)
     valid = tf.gather(np.isin(np.arange(NUM_IDS), ids), labels)
     right = tf.reduce_sum(tf.cast(valid & (best == labels), tf.float32))
-    return right / tf.reduce_sum(tf.cast(valid, tf.float32))
+    return Derived(tf.divide, (right, tf.reduce_sum(tf.cast(valid, tf.float32))))
 
 
 class _RealismObjective:
@@ -319,7 +318,7 @@ class _RealismObjective:
             "fooled": fooled,
             "hard_bpp": tf.reduce_mean(bits) / pixels,
             "mse": mse,
-            "psnr": psnr(mse),
+            "psnr": psnr_of(mse),
         }
         if by.distortion:
             weighted["distortion"] = by.distortion * mse

@@ -50,10 +50,15 @@ class Checkpoints:
         step: [] int64 variable, completed steps.
         max_to_keep: Older checkpoints are deleted.
         **parts: Name -> what else to save (modules, dictionaries of optimizers).
+
+    Attributes:
+        writes: Whether this process changes the directory; of several that do the same
+            steps, one does.
     """
 
     def __init__(self, workdir: pathlib.Path, *, step, max_to_keep: int = 3, **parts):
         self._directory = pathlib.Path(workdir) / "checkpoints"
+        self.writes = True
         self._step = step
         self._checkpoint = tf.train.Checkpoint(step=step, **parts)
         self._manager = tf.train.CheckpointManager(
@@ -67,6 +72,8 @@ class Checkpoints:
             NotSaved: The system could not write it, for want of space as a rule. What
                 was written of it is removed, those before are kept.
         """
+        if not self.writes:
+            return step
         prefix = self._directory / f"ckpt-{step}"
         try:
             self._write(prefix, step)
@@ -106,6 +113,8 @@ class Checkpoints:
         Only for the one process that trains in the directory. Where nothing was ever
         finished nothing is removed.
         """
+        if not self.writes:
+            return
         for prefix in _prefixes(self._directory) if self.steps() else ():
             if not _marker(prefix).exists():
                 _remove_unfinished(prefix)

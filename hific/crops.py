@@ -11,6 +11,7 @@ import functools
 import logging
 import math
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -139,6 +140,7 @@ class TrainingCrops:
         threads: int = 1,
         prefetch: int = 3,
         cache_bytes: int = 2**30,
+        rows: Sequence[int] | None = None,
     ):
         """Starts decoding.
 
@@ -151,12 +153,15 @@ class TrainingCrops:
             threads: Batches made at once.
             prefetch: Batches made ahead.
             cache_bytes: Memory for decoded pictures.
+            rows: Which images of every batch to make, by default all; see
+                `hific.devices.Devices.rows`.
 
         Raises:
             ValueError: There are no such pictures.
         """
         self._pictures = find_pictures(source) if isinstance(source, str) else source
         self._batch_size, self._data, self._seed = batch_size, data, seed
+        self._rows = range(batch_size) if rows is None else rows
         self._cache: dict[int, np.ndarray] = {}
         self._cache_left = cache_bytes
         self._bad: dict[int, str] = {}
@@ -204,7 +209,7 @@ class TrainingCrops:
     def batch(self, number: int) -> np.ndarray:
         """Returns batch `number`, a pure function of it."""
         first = number * self._batch_size
-        return np.stack([self._crop(first + i) for i in range(self._batch_size)])
+        return np.stack([self._crop(first + i) for i in self._rows])
 
     def _crop(self, sample: int) -> np.ndarray:
         epoch, position = divmod(sample, len(self._pictures))

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_compression as tfc
 
+from hific import shares
+
 NUM_SCALES = 64
 SCALE_MIN = 0.11
 SCALE_MAX = 256.0
@@ -187,6 +189,6 @@ def _slices_like(y: tf.Tensor, slice_: tf.Tensor) -> list[tf.Tensor]:
 
 
 def _noise(x: tf.Tensor, seed: tf.Tensor, stream: int) -> tf.Tensor:
-    """U(-1/2, 1/2) like x, the same for the same seed and stream."""
+    """U(-1/2, 1/2) like x, the same for the same seed, stream and image."""
     seed = tf.random.experimental.stateless_fold_in(seed, stream)
-    return tf.random.stateless_uniform(tf.shape(x), seed, -0.5, 0.5, dtype=x.dtype)
+    return shares.stateless_uniform(tf.shape(x), seed, -0.5, 0.5, dtype=x.dtype)

@@ -5,6 +5,7 @@ It knows nothing of what is trained. Whatever is looked at on the way is an `Occ
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -12,11 +13,13 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from hific import devices as devices_
 from hific.averages import Average
 from hific.checkpoints import Checkpoints
 from hific.data_wait import DataWait
+from hific.devices import Devices
 from hific.guards import Guard, roll_back
-from hific.reports import Report
+from hific.reports import REPORTS, Report
 from hific.run_directory import locked
 from hific.signals import Signals, Stopped
 from hific.training import Player, deal, make_train_step
@@ -74,10 +77,14 @@ def fit(
     for bit, as if the run had never stopped; with several threads it takes
     `hific.determinism.enable`.
 
+    Runs on `hific.devices.current()`; variables must have been made inside the same.
+    Of several workers all call this, and the chief alone writes; a wish to stop that
+    reaches one of them stops them all after the same step.
+
     Args:
         players: In the order they move.
-        batches_from: Maps a step to batches from there on; each is dealt among the
-            players (see `deal`).
+        batches_from: Maps a step to batches from there on, of this worker's images;
+            each is dealt among the players (see `deal`).
         workdir: Gets checkpoints/, logs/ and metrics.jsonl.
         steps: Rounds in all.
         modules: Name -> networks, all of whose variables are saved; the codec is
@@ -94,29 +101,37 @@ def fit(
         NonFiniteTraining: Going back three times did not help, or nothing was saved.
         hific.checkpoints.UnusableCheckpoint: See `Checkpoints.restore`.
         hific.run_directory.RunInUse: Another process trains in `workdir`.
+        ValueError: Workers do not find the same checkpoint.
         OSError: The disk is full, or `workdir` cannot be written. What was saved before
             is kept.
     """
     step = tf.Variable(0, trainable=False, dtype=tf.int64)
     guard = Guard()
-    round_ = make_train_step(players, average, guard)
+    devices = devices_.current()
+    round_ = make_train_step(players, average, guard, devices)
     kept = {"average": average} if average is not None else {}
     state = {"guard": guard, "optimizers": _optimizers(players), **modules, **kept}
-    with locked(workdir):
+    with locked(workdir) if devices.is_chief else contextlib.nullcontext():
         checkpoints = Checkpoints(workdir, step=step, **state)
+        checkpoints.writes = devices.is_chief
         begun = checkpoints.restore()
         checkpoints.tidy()
+        devices.meet(begun, "step")
         if begun >= steps:
             print(f"{workdir} is done: {begun} of {steps} steps.", flush=True)
             return begun
         with (
             contextlib.closing(batches_from(begun)) as batches,
             Signals() as signals,
-            Report(workdir, begun, steps, signals.stop_if_asked) as report,
+            REPORTS[devices.is_chief](
+                workdir, begun, steps, signals.stop_if_asked
+            ) as report,
         ):
-            progress = _Progress(players, round_, step, steps, batches)
+            asked = functools.partial(getattr, signals, "received")
+            progress = _Progress(players, round_, step, steps, batches, devices, asked)
             intervals = _Intervals(log_every, checkpoint_every, occasions)
             _go_on(progress, intervals, guard, checkpoints, report, signals)
+        devices.meet(progress.done, "step")  # Nobody leaves while the chief writes.
     if progress.done < steps:
         raise Interrupted(f"Interrupted and saved at step {progress.done} of {steps}.")
     return progress.done
@@ -135,7 +150,14 @@ class _Progress:
     """Steps with one call each; metrics stay where they were computed until asked."""
 
     def __init__(
-        self, players, round_, step: tf.Variable, steps: int, batches: Batches
+        self,
+        players,
+        round_,
+        step: tf.Variable,
+        steps: int,
+        batches: Batches,
+        devices: Devices,
+        asked: Callable[[], bool],
     ):
         self.step = step
         self.done = int(step)
@@ -143,6 +165,8 @@ class _Progress:
         self.batch: Any = None
         self._batches = batches
         self.wait = DataWait()
+        self._devices, self._asked = devices, asked
+        self._wishes: list[tf.Tensor] = []
         self._players = players
         self._round = round_
         self._names: list[str] = []
@@ -157,20 +181,36 @@ class _Progress:
         self.batch = self.wait.fetch(self._batches)
         if self._compiled is None:
             self._compiled = self._compile()
-        self._window.append(self._compiled(self.batch))
+        metrics, wishes = self._compiled(self.batch, float(self._asked()))
+        self._window.append(metrics)
+        self._wishes = [*self._wishes[-1:], wishes]
         self.done += 1
+
+    def stops(self) -> bool:
+        """Whether the run stops here, because this or another worker was asked to.
+
+        All workers know it of each other one step late, when the answer is there
+        without waiting for it.
+        """
+        if self._devices.workers == 1:
+            return self._asked()
+        return len(self._wishes) > 1 and float(self._wishes[0]) > 0
 
     def _compile(self) -> Callable:
         signature = tf.nest.map_structure(
             lambda part: tf.TensorSpec(part.shape, part.dtype), self.batch
         )
+        asked = tf.TensorSpec((), tf.float32)
 
-        @tf.function(input_signature=[signature], autograph=False)
-        def compiled(batch):
-            metrics = self._round(deal(batch, len(self._players)), self.step.value())
+        @tf.function(input_signature=[signature, asked], autograph=False)
+        def compiled(batch, asked):
+            with tf.device("/device:CPU:0"):
+                batches = deal(batch, len(self._players))
+            metrics = self._round(batches, self.step.value())
             self.step.assign_add(1)
             self._names[:] = metrics
-            return tf.stack(list(metrics.values()))
+            wishes = self._devices.total(asked) if self._devices.workers > 1 else asked
+            return tf.stack(list(metrics.values())), wishes
 
         return compiled
 
@@ -207,10 +247,10 @@ def _go_on(
 ) -> None:
     """Trains to the last step, or until a signal; the state is saved in both cases."""
     saved = progress.done
-    while progress.done < progress.steps and not signals.received:
+    while progress.done < progress.steps and not progress.stops():
         progress.advance()
         signals.starting = False
-        if progress.is_due(intervals.log) or signals.received:
+        if progress.is_due(intervals.log) or progress.stops():
             numbers = progress.take_metrics() | progress.rates()
             data = {"bad_pictures": progress.bad_pictures(), "wait": progress.waited()}
             numbers |= {f"data/{name}": value for name, value in data.items()}

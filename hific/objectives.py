@@ -1,9 +1,28 @@
 """What a player minimises, as named values."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import tensorflow as tf
+
+
+class Derived(NamedTuple):
+    """A logged number that is a function of means over images, not such a mean itself.
+
+    Where a step is done in shares, the means are taken over all of them first.
+
+    Attributes:
+        function: Of the means, as many [] tensors, to a [] tensor.
+        means: Equal shares of a batch count alike in them. A ratio of sums is one of
+            means.
+    """
+
+    function: Callable[..., tf.Tensor]
+    means: tuple[tf.Tensor, ...]
+
+    def value(self) -> tf.Tensor:
+        """The number, if the means are those of all images."""
+        return self.function(*self.means)
 
 
 class Terms(NamedTuple):
@@ -12,12 +31,15 @@ class Terms(NamedTuple):
     Attributes:
         weighted: Name -> [] float32, already multiplied by its weight. The player
             minimises their sum.
-        logged: Name -> [] float32 that only the log sees: rates in bits per pixel,
-            PSNR, losses before their weights. It carries no gradient.
+        logged: Name -> what only the log sees, [] float32 or `Derived`: rates in bits
+            per pixel, PSNR, losses before their weights. It carries no gradient.
+
+    Both are means over images, so that those of equal shares of a batch have the mean
+    of the batch for their mean.
     """
 
     weighted: Mapping[str, tf.Tensor]
-    logged: Mapping[str, tf.Tensor] = {}
+    logged: Mapping[str, Any] = {}
 
     def total(self) -> tf.Tensor:
         """Sum of the weighted terms, [] float32."""
@@ -33,3 +55,13 @@ def psnr(mse: tf.Tensor) -> tf.Tensor:
         mse: [...] float32, mean squared error; below 1e-6 counts as 1e-6.
     """
     return 10.0 * tf.math.log(255.0**2 / tf.maximum(mse, 1e-6)) / tf.math.log(10.0)
+
+
+def value(number: Any) -> tf.Tensor:
+    """A logged number of a whole batch, [] float."""
+    return number.value() if isinstance(number, Derived) else number
+
+
+def psnr_of(mse: tf.Tensor) -> Derived:
+    """`psnr` of a mean squared error, for the log."""
+    return Derived(psnr, (mse,))

@@ -131,6 +131,40 @@ class Report:
         self.say(f"step {step}/{self._steps}  {shown}  {rate:.2f} steps/s  {left} left")
 
 
+class Silence:
+    """What workers other than the chief report: nothing. See `Report`."""
+
+    def __init__(
+        self,
+        workdir: pathlib.Path,
+        start: int,
+        steps: int,
+        stop_if_asked: Callable[[], None] = lambda: None,
+    ):
+        del workdir, start, steps
+        self.stop_if_asked = stop_if_asked
+
+    def __enter__(self) -> "Silence":
+        return self
+
+    def __exit__(self, *_) -> None:
+        pass
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None: ...
+
+    def counts(self, **counts: int) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+    def measured(self, step: int, values: Mapping[str, float]) -> None: ...
+
+    def images(self, step: int, title: str, panels: Sequence[tf.Tensor]) -> None: ...
+
+
+# Whether a process is the chief -> what it makes of what there is to say.
+REPORTS: Mapping[bool, Callable[..., Any]] = {True: Report, False: Silence}
+
+
 def _bar(start: int, steps: int) -> rich.progress.Progress | None:
     if not rich.console.Console().is_terminal:
         return None

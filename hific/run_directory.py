@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import hific.config
-from hific import checkpoints
+from hific import checkpoints, devices
 
 CONFIG, STAGE, ORDER = "config.json", "stage.json", "order.json"
 ORIGIN = "origin.json"
@@ -165,6 +165,8 @@ def begin_stage(
 def record(config: Any, workdir: pathlib.Path, name: str = CONFIG) -> None:
     """Writes a config to a new run directory, or compares with the one there.
 
+    Of several workers the chief writes.
+
     Args:
         config: A dataclass.
         workdir: The run directory.
@@ -176,6 +178,8 @@ def record(config: Any, workdir: pathlib.Path, name: str = CONFIG) -> None:
     """
     check(config, workdir, name)
     path = workdir / name
+    if not devices.current().is_chief:
+        return
     if not path.exists() or isinstance(config, Order):
         hific.config.save(config, path)
 

@@ -5,18 +5,19 @@ code    what happened
 1       wrong usage, steps that stay non-finite, checkpoints that are all damaged,
         another process in the run directory, labelled pictures that are unusable
 4       the system cannot read or write a file
-75      interrupted: start the same command again
+75      interrupted, or another worker has ended: start the same command again
 other   the exit code of a `CodecError`: unusable pictures
 """
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 
 import tensorflow as tf
 from absl import flags
 
-from hific import determinism, loop
+from hific import determinism, devices, loop
 from hific.checkpoints import UnusableCheckpoint
 from hific.errors import CodecError
 from hific.guards import NonFiniteTraining
@@ -31,6 +32,21 @@ _DETERMINISTIC = flags.DEFINE_boolean(
     "Repeat every step bit for bit; --nodeterministic where a GPU has no deterministic "
     "kernel for an operation.",
 )
+_DEVICES = flags.DEFINE_string(
+    "strategy_devices",
+    devices.NONE,
+    f"What a step runs on: {devices.NONE}, one device; {devices.ALL} GPUs of this "
+    "machine, or how many of them. Unless it is none, several workers are found in "
+    "TF_CONFIG or in Slurm's variables. --batch_size is that of all devices.",
+)
+_ACCUMULATE = flags.DEFINE_integer(
+    "accumulate",
+    1,
+    "Micro-batches that a device takes one after the other in a step, each an equal "
+    "share: the memory of a small batch for the gradient of a large one.",
+    1,
+)
+_XLA = flags.DEFINE_boolean("xla", False, "Compile steps with XLA.")
 
 
 @contextlib.contextmanager
@@ -53,7 +69,7 @@ def as_script(name: str, *failures: type[Exception]) -> Iterator[None]:
         *failures,
     )
     try:
-        with leaving():
+        with leaving(), devices.using(_devices(name)):
             yield
     except loop.Interrupted as interrupted:
         _end(str(interrupted), EXIT_INTERRUPTED)
@@ -63,6 +79,8 @@ def as_script(name: str, *failures: type[Exception]) -> Iterator[None]:
         _end(f"{name}: {error}", error.exit_code)
     except OSError as error:
         _end(f"{name}: {error}", EXIT_SYSTEM)
+    except _WORKER_LOST as error:
+        _leave_workers(name, error)
     except tf.errors.UnimplementedError as error:
         if "eterministic" not in error.message:
             raise
@@ -70,6 +88,36 @@ def as_script(name: str, *failures: type[Exception]) -> Iterator[None]:
             f"{name}: {error.message.splitlines()[0]} Pass --nodeterministic to train "
             "without repeating every step bit for bit."
         )
+
+
+# What a step raises where it could not meet with the others.
+_WORKER_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+)
+
+
+def _devices(name: str) -> devices.Devices:
+    try:
+        return devices.choose(_DEVICES.value, _ACCUMULATE.value, _XLA.value)
+    except ValueError as error:
+        sys.exit(f"{name}: {error}")
+
+
+def _leave_workers(name: str, error: tf.errors.OpError) -> None:
+    """Ends this worker because another has ended; none can go on without it."""
+    if _DEVICES.value == devices.NONE:
+        raise error
+    print(
+        f"{name}: another worker has ended, so this one cannot go on; start all of "
+        f"them again. ({error.message.splitlines()[0]})",
+        file=sys.stderr,
+        flush=True,
+    )
+    sys.stdout.flush()
+    os._exit(EXIT_INTERRUPTED)  # Leaving in order would wait for the others.
 
 
 def _end(line: str, code: int) -> None:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from hific.choices import choose
 from hific.config import OptimizerConfig
 from hific.rate_control import Schedule
+from hific.shares import here
 
 
 class PiecewiseSchedule(tf.keras.optimizers.schedules.LearningRateSchedule):
@@ -82,6 +83,20 @@ class Adam(tf.keras.optimizers.legacy.Adam):
     def build(self, variables: Sequence[tf.Variable]) -> None:
         """Creates the slots, which must exist before a step is traced."""
         self._create_all_weights(variables)
+
+    def apply_here(
+        self, gradients: Sequence[tf.Tensor], variables: Sequence[tf.Variable]
+    ) -> None:
+        """`apply_gradients` to this device's copies of mirrored variables.
+
+        The original meets with the other devices, which it may not inside `tf.cond`.
+        All devices must apply the same gradients.
+        """
+        mine = [here(variable) for variable in variables]
+        state = self._prepare(mine)
+        for gradient, variable in zip(gradients, mine, strict=True):
+            self._resource_apply_dense(gradient, variable, state)
+        here(self.iterations).assign_add(1)
 
 
 def make_optimizer(rate: float, config: OptimizerConfig) -> Adam:

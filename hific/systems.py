@@ -12,10 +12,11 @@ import tensorflow as tf
 from hific.choices import choose
 from hific.loop import Occasion
 from hific.losses import ADVERSARIAL_LOSSES, mse_255
-from hific.objectives import Terms, psnr
+from hific.objectives import Terms, psnr_of
 from hific.rate_control import hyper_price, rate_term
 from hific.reports import Report
 from hific.schedules import make_optimizer
+from hific.shares import mean_over_devices
 from hific.training import Group, Player
 
 Lpips = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -173,7 +174,9 @@ class _Stage1Objective:
         reconstruction = self._model.synthesis(rate.y_hat)
         pixels = tf.cast(tf.shape(batch)[1] * tf.shape(batch)[2], tf.float32)
         y_bpp, z_bpp = (tf.reduce_mean(b) / pixels for b in (rate.y_bits, rate.z_bits))
-        hard_bpp = tf.reduce_mean(rate.hard_y_bits + rate.hard_z_bits) / pixels
+        hard_bpp = mean_over_devices(
+            tf.reduce_mean(rate.hard_y_bits + rate.hard_z_bits) / pixels
+        )
         mse = mse_255(reconstruction, batch)
         weighted = {
             "rate": self._rate_term(
@@ -186,7 +189,7 @@ class _Stage1Objective:
             "hard_bpp": hard_bpp,
             "z_bpp": tf.reduce_mean(rate.hard_z_bits) / pixels,
             "mse": mse,
-            "psnr": psnr(mse),
+            "psnr": psnr_of(mse),
         }
         if self._perceptual_weight and self._lpips is not None:
             lpips = self._perception(reconstruction, batch, step)
