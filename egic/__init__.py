@@ -7,12 +7,14 @@
 
 Whatever `compress`, `decompress` and `load` refuse, they refuse with a child of
 `CodecError`; an alpha that is none, or that the model does not have, is a ValueError,
-`UnsupportedAlphaError`. Importing this package needs no TensorFlow; `load` does.
+`UnsupportedAlphaError`, and an engine that is none or not installed is another,
+`EngineError`. Importing this package needs no TensorFlow; `load` does.
 """
 
 import pathlib
 import typing
 
+from hific.engine_names import EngineError, resolve
 from hific.errors import (
     CodecError,
     CorruptError,
@@ -35,6 +37,7 @@ __all__ = [
     "CodecError",
     "CorruptError",
     "DecodeMismatchError",
+    "EngineError",
     "InvalidImageError",
     "LimitExceededError",
     "ModelLoadError",
@@ -48,22 +51,30 @@ __all__ = [
 ]
 
 
-def load(directory: str | pathlib.Path | None = None) -> "Codec":
+def load(
+    directory: str | pathlib.Path | None = None, engine: str | None = None
+) -> "Codec":
     """Returns the codec of a model bundle, as `egic export` writes it.
 
     Args:
         directory: Holds config.json, the weights and the coding tables. None is the
             model that comes with this program, `egic.default_model.PATH`.
+        engine: Executes the transforms: "tensorflow", "openvino", "openvino-float32",
+            or "auto", the fastest installed; `codec.engine` says which that is. None is
+            the environment variable EGIC_ENGINE, else "auto".
 
     Raises:
+        EngineError: There is no such engine, or it is not installed.
         ModelLoadError: The bundle is absent, incomplete, damaged or of an unknown kind.
     """
     from egic import default_model
     from hific import garbage
+
+    engine = resolve(engine)
 
     if directory is None:
         directory = default_model.directory()
     with garbage.put_off():
         from egic.codec import load as load_bundle  # Loads TensorFlow: takes seconds.
 
-        return load_bundle(directory)
+        return load_bundle(directory, engine)

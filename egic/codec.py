@@ -17,10 +17,14 @@ from egic.chunks import TOKENS_AT_ONCE
 from egic.config import EgicConfig
 from egic.initialisers import Blank, Initialiser
 from egic.kernels import KERNELS, fastest
+from egic.portable import source_of
 from hific import bundle, checkpoints, tables
 from hific.building import build_hific, build_hific_coding_prior
+from hific.choices import choose
 from hific.codec import Codec, CodecModel
 from hific.config import HificConfig
+from hific.engine_names import TENSORFLOW
+from hific.engines import ENGINES
 from hific.entropy import FactorizedDensity, Prior
 from hific.errors import LimitExceededError, ModelLoadError
 from hific.memory import LARGEST, SMALLEST, Footprint
@@ -94,6 +98,7 @@ class System:
     Attributes:
         train: (config, precision, seed) -> a model with fresh weights.
         infer: config -> a model for the fastest inference here, weights to be read.
+        portable: The same of operations that other engines than TensorFlow know.
         coding_prior: (config, model) -> the float64 twin of its prior.
         stride: config -> what pictures are padded to multiples of.
         footprint: (config, parameters) -> what coding takes of memory.
@@ -101,6 +106,7 @@ class System:
 
     train: Callable[[Any, str, int], CodecModel]
     infer: Callable[[Any], CodecModel]
+    portable: Callable[[Any], CodecModel]
     coding_prior: Callable[[Any, CodecModel], Prior]
     stride: Callable[[Any], int]
     footprint: Callable[[Any, int], Footprint]
@@ -124,6 +130,7 @@ SYSTEMS: dict[type, System] = {
         lambda config: build_egic(
             config, kernels=fastest(), init=Blank(), tokens_at_once=TOKENS_AT_ONCE
         ),
+        lambda config: build_egic(config, kernels="portable", init=Blank()),
         build_egic_coding_prior,
         lambda config: RELEASED_STRIDE if config.compatible else transforms.STRIDE,
         _footprint,
@@ -131,6 +138,7 @@ SYSTEMS: dict[type, System] = {
     HificConfig: System(
         # Keras and the densities draw from the process' seeds, set for every run.
         lambda config, precision, seed: build_hific(config, precision),
+        build_hific,
         build_hific,
         build_hific_coding_prior,
         lambda config: transforms.STRIDE,
@@ -155,8 +163,23 @@ def build_codec(
     model: CodecModel,
     coding_tables: tables.Tables,
     model_id: bytes = bytes(4),
+    sha256: str = "",
+    engine: str = TENSORFLOW,
 ) -> Codec:
-    """A codec around a model whose weights are in place."""
+    """A codec around a model whose weights are in place.
+
+    Args:
+        config: Of the model.
+        model: See above.
+        coding_tables: Of its prior.
+        model_id: Of its bundle.
+        sha256: Of its bundle, by which an engine keeps what it compiled; "" keeps
+            nothing.
+        engine: A key of `hific.engines.ENGINES`.
+
+    Raises:
+        EngineError: The engine does not run here.
+    """
     system = SYSTEMS[type(config)]
     prior = system.coding_prior(config, model)
     for name in ("hyper_synthesis", "walk"):
@@ -164,12 +187,14 @@ def build_codec(
         if isinstance(part, tf.Module):
             copy_variables(part, getattr(prior, name))
     parameters = sum(variable.shape.num_elements() for variable in model.variables)
+    source = source_of(model, lambda: system.portable(config), sha256)
     return Codec(
         model,
         prior,
         coding_tables,
         model_id,
         system.stride(config),
+        choose(ENGINES, engine, "engine")(source),
         footprint=system.footprint(config, parameters),
     )
 
@@ -228,15 +253,20 @@ def save(
     return bundle.write(out, hific.config.to_dict(config), weights, built, storage)
 
 
-def load(directory: str | pathlib.Path) -> Codec:
+def load(directory: str | pathlib.Path, engine: str = TENSORFLOW) -> Codec:
     """Loads a model bundle.
+
+    Args:
+        directory: Holds it.
+        engine: A key of `hific.engines.ENGINES`.
 
     Raises:
         ModelLoadError, LimitExceededError: See `read`.
+        EngineError: The engine does not run here.
     """
     loaded = read(directory)
     with _memory_for(directory):
-        return build_codec(*loaded)
+        return build_codec(*loaded, engine)
 
 
 class Loaded(NamedTuple):
@@ -246,6 +276,7 @@ class Loaded(NamedTuple):
     model: CodecModel
     tables: tables.Tables
     model_id: bytes
+    sha256: str = ""  # Of the bundle; "" is of none.
 
 
 def read(directory: str | pathlib.Path) -> Loaded:
@@ -261,7 +292,7 @@ def read(directory: str | pathlib.Path) -> Loaded:
         config, model = _empty(data.config, directory)
         _assign(model, data.weights, directory)
         coding_tables = _tables(data.tables, model, directory)
-        return Loaded(config, model, coding_tables, data.model_id)
+        return Loaded(config, model, coding_tables, data.model_id, data.sha256)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ A network names its operations once, as a `Kernels`; which functions those are d
 whether it can be trained, frozen into a graph of public operations, or runs at the
 speed of the CPU's fused primitives. All agree to float32 rounding.
 
+    KERNELS["portable"]   public operations, in patterns that other engines know
     KERNELS["plain"]      public TensorFlow operations, any dtype and device
     KERNELS["trainable"]  the same values, with gradients that need fewer passes
     KERNELS["fused"]      oneDNN primitives of the CPU build; inference only
@@ -47,6 +48,13 @@ def dense(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
 def _layer_norm(x, gamma, beta):
     mean, variance = tf.nn.moments(x, axes=[-1], keepdims=True)
     return (x - mean) * tf.math.rsqrt(variance + EPSILON) * gamma + beta
+
+
+def _divided_layer_norm(x, gamma, beta):
+    """LayerNorm as OpenVINO's compiler finds it, to make one primitive of it."""
+    centred = x - tf.reduce_mean(x, [-1], keepdims=True)
+    variance = tf.reduce_mean(tf.square(centred), [-1], keepdims=True)
+    return centred / tf.sqrt(variance + EPSILON) * gamma + beta
 
 
 def _dense_gelu(x, kernel, bias):
@@ -138,6 +146,7 @@ def _lean_dense_gelu(x, kernel, bias):
 
 
 KERNELS: Mapping[str, Kernels] = {
+    "portable": Kernels(_divided_layer_norm, _dense_gelu, _dense_add),
     "plain": Kernels(_layer_norm, _dense_gelu, _dense_add),
     "trainable": Kernels(_lean_layer_norm, _lean_dense_gelu, _dense_add),
     "fused": Kernels(_fused_layer_norm, _fused_dense_gelu, _fused_dense_add),

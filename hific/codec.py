@@ -8,9 +8,8 @@ import tensorflow as tf
 
 from hific import bitstream
 from hific.border import border
-from hific.choices import choose
 from hific.coding import Coded, EntropyCoder
-from hific.engines import ENGINES
+from hific.engines import Engine, engine_of
 from hific.entropy import Prior
 from hific.errors import (
     InvalidImageError,
@@ -81,7 +80,7 @@ class Codec:
         tables: Tables,
         model_id: bytes,
         stride: int = 64,
-        engine: str = "tensorflow",
+        engine: str | Engine = "tensorflow",
         grid: Grid = GRID,
         footprint: Footprint = LARGEST,
     ):
@@ -93,7 +92,7 @@ class Codec:
             tables: Of the prior.
             model_id: Of the bundle that model and tables came from.
             stride: See above; 256 is what the released EGIC code pads to.
-            engine: A key of `hific.engines.ENGINES`.
+            engine: A key of `hific.engines.ENGINES`, or one made for this model.
             grid: Files have this one; tests cut small pictures with others.
             footprint: What the model takes of memory.
         """
@@ -101,7 +100,9 @@ class Codec:
         self.model_id = model_id
         self.grid = grid
         self._footprint = footprint
-        self._engine = choose(ENGINES, engine, "engine")(model, model.channels)
+        if isinstance(engine, str):
+            engine = engine_of(engine, model, model.channels)
+        self._engine = engine
         self.coder = EntropyCoder(coding_prior, tables, model.channels)
         self._least_bits = model.channels * tables.least_bits()
         self._rate = tf.function(
@@ -109,6 +110,11 @@ class Codec:
             input_signature=[tf.TensorSpec((1, None, None, model.channels))],
             autograph=False,
         )
+
+    @property
+    def engine(self) -> str:
+        """The name of what executes E and G, a key of `hific.engines.ENGINES`."""
+        return self._engine.name
 
     def compress(self, image: np.ndarray, progress: Progress | None = None) -> bytes:
         """Compresses an image, [H, W, 3] uint8.

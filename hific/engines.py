@@ -1,12 +1,20 @@
-"""Who executes E, G and its head when coding. The entropy path is never an engine's."""
+"""Who executes E, G and its head when coding. The entropy path is never an engine's.
+
+E decides the latents and G only draws: they may compute approximately, and a file made
+with one engine is decoded with any other.
+"""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
 from hific.ahead import Ahead
+from hific.choices import choose
+from hific.engine_names import TENSORFLOW, has_bfloat16
 from hific.heads import Head, Synthesis
+
+Network = Callable[[Any], Any]  # An array or tensor to what can be made an array.
 
 
 class Transforms(Protocol):
@@ -17,24 +25,81 @@ class Transforms(Protocol):
     head: Head | None
 
 
+class Ends(Protocol):
+    """G up to where its head begins, and the two ways on from there."""
+
+    @property
+    def features(self) -> Network:
+        """y_hat [1, h, w, C] -> what both ends are made of, the engine's own."""
+
+    @property
+    def realistic(self) -> Network:
+        """Features -> G's image, as `Engine.synthesis` gives it."""
+
+    @property
+    def faithful(self) -> Network:
+        """Features -> the head's image."""
+
+
+class Engine(Protocol):
+    """Executes the networks of one model, from any thread."""
+
+    @property
+    def name(self) -> str:
+        """A key of ENGINES."""
+
+    @property
+    def analysis(self) -> Network:
+        """Image [1, H, W, 3] float32 in [0, 255] -> y [1, H/16, W/16, C]."""
+
+    @property
+    def synthesis(self) -> Network:
+        """y_hat [1, h, w, C] -> image [1, 16h, 16w, 3], not clipped."""
+
+    @property
+    def ends(self) -> Ends | None:
+        """G in parts, where the model has a head."""
+
+    def trace_analysis(self) -> None:
+        """Makes E ready, if that was not done before."""
+
+    def prepare_drawing(self) -> None:
+        """Begins to make ready what any picture needs first; does not wait."""
+
+
+class Source(NamedTuple):
+    """What an engine is made from.
+
+    Attributes:
+        transforms: For TensorFlow.
+        channels: C, of y.
+        portable: Makes the same networks, with the same weights, of operations that
+            every engine knows. It may take seconds.
+        key: Names the weights and what computes with them, for what is kept on the
+            disk; "" keeps nothing.
+    """
+
+    transforms: Transforms
+    channels: int
+    portable: Callable[[], Transforms]
+    key: str = ""
+
+
 class TensorFlowEngine:
     """One traced function for each network, for every height and width.
 
     A function is traced when it is first called, so what is not asked for costs
-    nothing.
-
-    Attributes:
-        analysis: image [1, H, W, 3] float32 in [0, 255] -> y [1, H/16, W/16, C].
-        synthesis: y_hat [1, h, w, C] -> image [1, 16h, 16w, 3], not clipped.
-        ends: G in parts, where the model has a head.
+    nothing. See `Engine`.
     """
+
+    name = TENSORFLOW
 
     def __init__(self, transforms: Transforms, channels: int):
         self.analysis = self._analysis = _traced(transforms.analysis, 3)
         self.synthesis = _ahead(transforms.synthesis, channels)
         self.ends = None
         if transforms.head is not None:
-            self.ends = Ends(transforms.synthesis, transforms.head, channels)
+            self.ends = TensorFlowEnds(transforms.synthesis, transforms.head, channels)
         self._first = self.synthesis if self.ends is None else self.ends.features
 
     def trace_analysis(self) -> None:
@@ -46,14 +111,8 @@ class TensorFlowEngine:
         self._first.prepare()
 
 
-class Ends:
-    """G up to where its head begins, and the two ways on from there.
-
-    Attributes:
-        features: y_hat [1, h, w, C] -> what both ends are made of, [1, ., ., .].
-        realistic: features -> G's image, as `synthesis` gives it.
-        faithful: features -> the head's image.
-    """
+class TensorFlowEnds:
+    """See `Ends`; features are [1, ., ., .] float32."""
 
     def __init__(self, synthesis: Synthesis, head: Head, channels: int):
         self.features = _ahead(lambda y: synthesis.features(y, head.depth), channels)
@@ -76,7 +135,28 @@ def _one(channels: int) -> list[tf.TensorSpec]:
     return [tf.TensorSpec((1, None, None, channels), tf.float32)]
 
 
-# Name -> how to make one from the transforms and the number of latent channels.
-ENGINES: Mapping[str, Callable[[Transforms, int], TensorFlowEngine]] = {
-    "tensorflow": TensorFlowEngine,
+def _tensorflow(source: Source) -> Engine:
+    return TensorFlowEngine(source.transforms, source.channels)
+
+
+def _openvino(name: str, bfloat16: bool) -> Callable[[Source], Engine]:
+    def make(source: Source) -> Engine:
+        from hific.openvino_engine import OpenVinoEngine  # May not be installed.
+
+        return OpenVinoEngine(name, source, bfloat16 and has_bfloat16())
+
+    return make
+
+
+# Name -> how to make one; the keys of `hific.engine_names.NEEDS`.
+ENGINES: Mapping[str, Callable[[Source], Engine]] = {
+    TENSORFLOW: _tensorflow,
+    "openvino": _openvino("openvino", bfloat16=True),
+    "openvino-float32": _openvino("openvino-float32", bfloat16=False),
 }
+
+
+def engine_of(name: str, transforms: Transforms, channels: int) -> Engine:
+    """An engine for networks that are of public operations already; keeps nothing."""
+    source = Source(transforms, channels, lambda: transforms)
+    return choose(ENGINES, name, "engine")(source)

@@ -10,12 +10,13 @@ Source: Eq. 7 of EGIC (arXiv:2309.03244), with R = m - x_gan.
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from hific.border import border
-from hific.engines import Ends, TensorFlowEngine
+from hific.engines import Ends, Engine, Network
 from hific.errors import NonFiniteError, UnsupportedAlphaError
 from hific.tiles import Progress
 
@@ -31,7 +32,7 @@ class Rendering:
 
     def __init__(
         self,
-        engine: TensorFlowEngine,
+        engine: Engine,
         y_hat: tf.Tensor,
         height: int,
         width: int,
@@ -110,7 +111,7 @@ class Rendering:
         return self._shown(self._ends.faithful, self._features)
 
     @functools.cached_property
-    def _features(self) -> tf.Tensor:
+    def _features(self) -> Any:
         with self._border():
             return self._ends.features(self._y_hat)
 
@@ -123,7 +124,7 @@ class Rendering:
             )
         return self._engine.ends
 
-    def _shown(self, network, tensor: tf.Tensor) -> np.ndarray:
+    def _shown(self, network: Network, tensor: Any) -> np.ndarray:
         with self._border():
             image = network(tensor).numpy()[0, : self.height, : self.width]
         if not np.isfinite(image).all():

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from hific.border import border
-from hific.engines import TensorFlowEngine
+from hific.engines import Engine
 from hific.rendering import Alpha, Rendering, check_alpha
 from hific.tile_decoding import LATENT_STRIDE
 from hific.tiles import GRID, Grid, Progress
@@ -29,7 +29,7 @@ class TiledRendering:
 
     def __init__(
         self,
-        engine: TensorFlowEngine,
+        engine: Engine,
         y_hat: np.ndarray,
         height: int,
         width: int,
@@ -96,7 +96,7 @@ class TiledRendering:
 
 
 def show(
-    engine: TensorFlowEngine,
+    engine: Engine,
     y_hat: np.ndarray,
     height: int,
     width: int,
