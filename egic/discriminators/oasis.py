@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from egic.discriminators.input_range import mapped
 from egic.discriminators.resolution import (
+    added,
     convolve_and_halve,
     double,
     double_and_convolve,
@@ -66,7 +67,7 @@ class DownBlock(ResidualBlock):
     def call(self, x):
         main = _leaky_relu(self.conv_0(_leaky_relu(x)))
         shortcut = convolve_and_halve(self.shortcut, x)
-        return convolve_and_halve(self.conv_1, main) + shortcut
+        return added(convolve_and_halve(self.conv_1, main), shortcut)
 
 
 class FirstBlock(ResidualBlock):
@@ -74,7 +75,7 @@ class FirstBlock(ResidualBlock):
 
     def call(self, x):
         main = _leaky_relu(self.conv_0(x))
-        return convolve_and_halve(self.conv_1, main) + self.shortcut(halve(x))
+        return added(convolve_and_halve(self.conv_1, main), self.shortcut(halve(x)))
 
 
 class UpBlock(ResidualBlock):

@@ -57,27 +57,41 @@ def _is_linear(layer: tf.keras.layers.Layer) -> bool:
     return isinstance(layer, NormalisedConv2D) and not layer.learns_statistics
 
 
-def _spread(taps: int) -> np.ndarray:
-    """[taps, taps + 1]: each tap of one row of pixels is one of two rows of pixels."""
-    return np.eye(taps, taps + 1) + np.eye(taps, taps + 1, 1)
+def added(main: tf.Tensor, shortcut: tf.Tensor) -> tf.Tensor:
+    """main + shortcut, [B, H, W, C], of a block whose output is used more than once.
+
+    `ensure_shape` does nothing at run time. Without it TensorFlow 2.14's graph
+    optimizer wants to fuse the convolution with this sum and the activation after it,
+    finds the sum used elsewhere too late, and then fuses nothing in the whole graph.
+    """
+    total = main + shortcut
+    return tf.ensure_shape(total, total.shape)
 
 
-def _widened(kernel: tf.Tensor, scale: float) -> tf.Tensor:
-    """[kh, kw, C, D] -> [kh + 1, kw + 1, C, D]: the kernel on blocks of 2x2 pixels."""
-    rows, columns = (
-        tf.constant(scale * _spread(taps), kernel.dtype) for taps in kernel.shape[:2]
-    )
-    return tf.einsum("ia,jb,ijcd->abcd", rows, columns, kernel)
+def _taps(size: int) -> np.ndarray:
+    """[(size + 1)^2, size^2] of 0 and 1: the taps of a kernel on blocks of 2x2."""
+    rows = np.eye(size + 1, size) + np.eye(size + 1, size, -1)
+    return np.kron(rows, rows)
+
+
+def _widened(kernel: tf.Tensor, taps: np.ndarray) -> tf.Tensor:
+    """taps @ kernel, over its pixels: [k, k, C, D] -> [k + 1, k + 1, C, D]."""
+    size, _, *channels = kernel.shape
+    flat = tf.reshape(kernel, (size * size, -1))
+    flat = tf.matmul(tf.constant(taps, kernel.dtype), flat)
+    return tf.reshape(flat, (size + 1, size + 1, *channels))
 
 
 def _halving(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    return tf.nn.conv2d(x, tf.cast(_widened(kernel, 0.5), x.dtype), 2, "SAME")
+    kernel = _widened(kernel, 0.25 * _taps(kernel.shape[0]))
+    return tf.nn.conv2d(x, tf.cast(kernel, x.dtype), 2, "SAME")
 
 
 def _doubling(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     # A transposed convolution is the gradient of one: taps run backwards, and
     # channels come out where they went in.
-    kernel = tf.transpose(_widened(kernel[::-1, ::-1], 1.0), (0, 1, 3, 2))
+    kernel = tf.transpose(kernel, (0, 1, 3, 2))
+    kernel = _widened(kernel, _taps(kernel.shape[0])[:, ::-1])
     batch, height, width = tf.unstack(tf.shape(x))[:3]
     shape = (batch, 2 * height, 2 * width, kernel.shape[2])
     y = tf.nn.conv2d_transpose(x, tf.cast(kernel, x.dtype), shape, 2, "SAME")

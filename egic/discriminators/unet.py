@@ -11,6 +11,7 @@ import tensorflow as tf
 from egic.cutmix import UNetLogits
 from egic.discriminators.input_range import mapped
 from egic.discriminators.resolution import (
+    added,
     convolve_and_halve,
     double,
     double_and_convolve,
@@ -63,7 +64,7 @@ class DownBlock(Block):
 
     def call(self, x):
         main = tf.nn.relu(self.conv_0(self.before(x)))
-        return convolve_and_halve(self.conv_1, main) + self.shortcut(halve(x))
+        return added(convolve_and_halve(self.conv_1, main), self.shortcut(halve(x)))
 
 
 class FirstBlock(DownBlock):
