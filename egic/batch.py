@@ -63,8 +63,10 @@ class Made:
         bytes: Of the compressed file.
         source_bytes, source_time: Size of what was read, and nanoseconds of its last
             change, as they were before it was read.
-        seconds: Of coding, without reading and writing files.
+        seconds: Of coding, without reading and writing files; where other files are
+            coded meanwhile, longer than alone.
         remark: What else is to be said of it.
+        began: When its coding began, of `time.monotonic`; 0 where that was not noted.
     """
 
     width: int
@@ -74,6 +76,7 @@ class Made:
     source_time: int
     seconds: float
     remark: str = ""
+    began: float = 0.0
 
     @property
     def bpp(self) -> float:

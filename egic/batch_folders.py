@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from egic import batch, folders
-from egic.batch_pace import Pace, following
+from egic.batch_pace import Pace, following, workforce
 from egic.folders import Found, Shard
 from egic.journal import Done, History, Journal, sizes_of
 from hific import files, memory, workers
@@ -28,6 +28,9 @@ from hific.signals import Signals, leaving
 # What would meet every further file alike.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _DEATHS_IN_A_ROW = 10
+
+# One that is read, one in the networks, one that is entropy coded or written.
+AT_ONCE = 3
 
 _STOPPING = b"egic: stopping after the files in work; once more to stop at once\n"
 
@@ -48,6 +51,7 @@ class Order:
         verb: What is being done, as "compressing".
         shard: Part of the files.
         processes: How many.
+        at_once: Files at most that each has in work.
         replace: Whether outputs may be replaced that the journal does not know.
     """
 
@@ -63,6 +67,7 @@ class Order:
     shard: Shard
     processes: int
     replace: bool
+    at_once: int = AT_ONCE
 
     def job(self, found: Found) -> batch.Job:
         """Source and targets of a file; who begins it has made sure of the targets."""
@@ -116,33 +121,39 @@ class _Run:
         self._deaths = 0
         for problem in problems:
             self._complain(-1, problem.path, problem.error)
-        self._waiting = self._unfinished()
-        _warn_of_memory(order, [found[place] for place in self._waiting])
+        waiting = self._unfinished()
+        self._waiting = [place for open_, place in waiting if not open_]
+        self._last = [place for open_, place in waiting if open_]
+        _warn_of_memory(order, [found[place] for _, place in waiting])
 
     def run(self) -> int:
-        order, waiting = self._order, self._waiting
-        pace = Pace(len(waiting))
+        order, waiting = self._order, len(self._waiting) + len(self._last)
+        processes = min(order.processes, max(1, waiting))
+        threads = workers.threads_of(order.processes)
+        pace = Pace(waiting, workforce(processes, threads))
         with Signals(_STOPPING) as signals, following(pace, order.verb) as show:
             outcomes = workers.run(
                 order.make,
-                self._jobs(),
+                self._jobs(self._waiting),
                 order.processes,
                 apart=True,
                 stopping=lambda: signals.received,
+                at_once=order.at_once,
+                last=self._jobs(self._last),  # One of them may be deadly.
             )
             with contextlib.closing(outcomes):
                 for outcome in outcomes:
                     show(self._after(outcome, pace))
         self._sum_up(pace)
-        if pace.files + pace.failed < len(waiting):
+        if pace.files + pace.failed < waiting:
             print("egic: stopped; the same command goes on", file=sys.stderr)
             return batch.EXIT_STOPPED
         # The first of several in one place: `min` keeps their order.
         first = min(self._codes, key=lambda code: code[0], default=(0, 0))
         return first[1]
 
-    def _unfinished(self) -> list[int]:
-        """Places of what is to be done, first what no run was killed at."""
+    def _unfinished(self) -> list[tuple[int, int]]:
+        """How often runs were killed at what is to be done, and its place; in order."""
         waiting = []
         for place, found in enumerate(self._found):
             history = self._journal.histories.get(self._order.key(found), History())
@@ -151,11 +162,11 @@ class _Run:
                     waiting.append((history.open, place))
             except OSError as error:
                 self._complain(place, found.source, error)
-        return [place for _, place in sorted(waiting)]
+        return sorted(waiting)
 
-    def _jobs(self) -> Iterator[batch.Job]:
+    def _jobs(self, places: Sequence[int]) -> Iterator[batch.Job]:
         """Notes each file before it is given to a process."""
-        for place in self._waiting:
+        for place in places:
             found = self._found[place]
             job = self._order.job(found)
             self._begun[job] = place
@@ -201,7 +212,7 @@ class _Run:
             )
 
     def _sum_up(self, pace: Pace) -> None:
-        before = len(self._found) - len(self._waiting)
+        before = len(self._found) - pace.total
         before -= sum(place >= 0 for place, _ in self._codes) - pace.failed
         words = [pace.summary()]
         if self._codes:

@@ -1,6 +1,7 @@
 """How far a run over many files is, how fast it is, and where that is shown."""
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,25 +14,35 @@ _SECONDS_BETWEEN_NOTES = 30.0
 class Pace:
     """Counts what was done.
 
+    A rate is over the time since the first file began to be coded: what processes and
+    models take to start is told beside it.
+
     Attributes:
         total: Files to be done.
         files: Done.
         failed: Of others.
         bytes: Of compressed files.
         pixels: Of their pictures.
+        by: Who does it, as "2 processes of 1 thread".
     """
 
-    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self, total: int, by: str = "", clock: Callable[[], float] = time.monotonic
+    ):
         self.total = total
+        self.by = by
         self.files = self.failed = self.bytes = self.pixels = 0
         self._clock = clock
         self._start = clock()
+        self._began = math.inf
 
     def add(self, made: Made) -> None:
         """Counts a file."""
         self.files += 1
         self.bytes += made.bytes
         self.pixels += made.width * made.height
+        if made.began:
+            self._began = min(self._began, made.began)
 
     @property
     def over(self) -> int:
@@ -48,16 +59,24 @@ class Pace:
         """Since the start, models and processes being loaded included."""
         return max(self._clock() - self._start, 1e-3)
 
+    @property
+    def to_start(self) -> float:
+        """Seconds until the first file began to be coded."""
+        return self._began - self._start if math.isfinite(self._began) else 0.0
+
     def rate(self) -> str:
-        """Files and pixels a second."""
-        return (
-            f"{self.files / self.seconds:.2f} files/s, "
-            f"{self.pixels / 1e6 / self.seconds:.2f} megapixels/s"
+        """Files and pixels a second, and who does it."""
+        seconds = max(self.seconds - self.to_start, 1e-3)
+        text = (
+            f"{self.files / seconds:.2f} files/s, "
+            f"{self.pixels / 1e6 / seconds:.2f} megapixels/s"
         )
+        return f"{text} by {self.by}" if self.by else text
 
     def note(self) -> str:
         """How far it is, how fast, and how long it will take."""
-        left = (self.total - self.over) * self.seconds / max(self.over, 1)
+        seconds = self.seconds - self.to_start
+        left = (self.total - self.over) * seconds / max(self.over, 1)
         return f"{self.over:,} of {self.total:,}, {self.rate()}, {duration(left)} left"
 
     def summary(self) -> str:
@@ -66,7 +85,17 @@ class Pace:
         if not self.files:
             return text
         bpp = 8 * self.bytes / self.pixels
-        return f"{text}, {self.rate()}, {self.bytes:,} bytes, {bpp:.4f} bpp"
+        return (
+            f"{text}, {duration(self.to_start)} of it to start; {self.rate()}; "
+            f"{self.bytes:,} bytes, {bpp:.4f} bpp"
+        )
+
+
+def workforce(processes: int, threads: int) -> str:
+    """Who works, in words: "2 processes of 1 thread each"."""
+    if processes == 1:
+        return f"1 process of {threads} thread{'s' * (threads > 1)}"
+    return f"{processes} processes of {threads} thread{'s' * (threads > 1)} each"
 
 
 def duration(seconds: float) -> str:

@@ -3,12 +3,14 @@
 import argparse
 import dataclasses
 import functools
+import os
 import pathlib
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from egic import batch, batch_folders, commands, folders, progress
+from hific import memory, pipelines
 from hific.files import write_atomically
 from hific.limits import LIMITS
 from hific.tiles import Progress
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 class Compressor(Protocol):
     """What `hific.codec.Codec` is here."""
 
-    def compress(self, image: "np.ndarray") -> bytes: ...
+    def analyse(self, image: "np.ndarray") -> Any: ...
+
+    def encode_latents(self, analysed: Any) -> bytes: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,17 +53,15 @@ def compress(args: argparse.Namespace) -> int:
         return batch.run(jobs, work, "compressing")
 
 
-def worker(
-    args: argparse.Namespace, tell: Progress | None = None
-) -> Callable[[batch.Job], batch.Made]:
-    """Returns what compresses one picture after the other as the flags say."""
+def worker(args: argparse.Namespace, tell: Progress | None = None) -> pipelines.Line:
+    """Returns what compresses pictures, from jobs to what they made, as flags say."""
     codec, reading = commands.codec_loader(args.model), reading_of(args)
     if args.verify:
         from egic import verification
 
         codec = verification.verified(codec, verification.Verifier(_model(args)))
     codec = progress.telling(codec, tell)
-    return lambda job: compress_one(job, reading, codec)
+    return line_of(reading, codec, args.processes or 1)
 
 
 def _order(folder: pathlib.Path, args: argparse.Namespace) -> batch_folders.Order:
@@ -97,34 +99,92 @@ def reading_of(args: argparse.Namespace) -> Reading:
     return Reading(args.flatten_alpha, args.allow_16bit, args.allow_cmyk)
 
 
-def compress_one(
-    job: batch.Job, reading: Reading, codec: Callable[[], Compressor]
-) -> batch.Made:
-    """Compresses one picture to its file.
+def line_of(
+    reading: Reading, codec: Callable[[], Compressor], processes: int = 1
+) -> pipelines.Line:
+    """The stages of compressing a picture: from its job to what was made of it.
 
     Args:
-        job: Source and target.
-        reading: How the picture is read.
-        codec: Returns the codec; called once the picture is known to be one.
+        reading: How pictures are read.
+        codec: Returns the codec; called once a picture is known to be one.
+        processes: That share the memory of this machine.
 
-    Raises:
-        CodecError, OSError, MemoryError: It cannot be done; nothing is written.
+    Stages raise CodecError, OSError or MemoryError where a picture cannot be
+    compressed, and then nothing of it is written.
     """
+    stages = (
+        functools.partial(_read, reading),
+        functools.partial(_analyse, codec),
+        functools.partial(_encode, codec),
+        _write,
+    )
+    return pipelines.Line(stages, _need, functools.partial(memory.fits, processes))
+
+
+class _Picture(NamedTuple):
+    job: batch.Job
+    source: os.stat_result
+    image: "np.ndarray"
+
+
+class _Analysed(NamedTuple):
+    job: batch.Job
+    source: os.stat_result
+    analysed: Any
+    began: float
+    seconds: float
+
+
+class _Coded(NamedTuple):
+    job: batch.Job
+    data: bytes
+    made: batch.Made
+
+
+def _need(job: batch.Job) -> int:
+    from hific import images
+
+    size = images.read_size(job.source)
+    return 0 if size is None else memory.beside(*size)
+
+
+def _read(reading: Reading, job: batch.Job) -> _Picture:
     from hific import images
 
     source = job.source.stat()  # Before it is read: what changes later is noticed.
     image = images.read_image(job.source, **dataclasses.asdict(reading))
     height, width, _ = image.shape
     LIMITS.check_memory(width, height)
+    return _Picture(job, source, image)
+
+
+def _analyse(codec: Callable[[], Compressor], picture: _Picture) -> _Analysed:
     model = codec()
-    start = time.perf_counter()
-    data = model.compress(image)
+    began, start = time.monotonic(), time.perf_counter()
+    analysed = model.analyse(picture.image)
     seconds = time.perf_counter() - start
-    batch.check(job)  # The target may have appeared in the meantime.
-    write_atomically(job.target, data)
-    return batch.Made(
-        width, height, len(data), source.st_size, source.st_mtime_ns, seconds
+    return _Analysed(picture.job, picture.source, analysed, began, seconds)
+
+
+def _encode(codec: Callable[[], Compressor], picture: _Analysed) -> _Coded:
+    start = time.perf_counter()
+    data = codec().encode_latents(picture.analysed)
+    made = batch.Made(
+        picture.analysed.width,
+        picture.analysed.height,
+        len(data),
+        picture.source.st_size,
+        picture.source.st_mtime_ns,
+        picture.seconds + time.perf_counter() - start,
+        began=picture.began,
     )
+    return _Coded(picture.job, data, made)
+
+
+def _write(coded: _Coded) -> batch.Made:
+    batch.check(coded.job)  # The target may have appeared in the meantime.
+    write_atomically(coded.job.target, coded.data)
+    return coded.made
 
 
 def line(job: batch.Job, made: batch.Made) -> str:

@@ -3,13 +3,14 @@
 import argparse
 import functools
 import hashlib
+import os
 import pathlib
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from egic import batch, batch_folders, commands, folders, progress
-from hific import bitstream
+from hific import bitstream, memory, pipelines
 from hific.errors import CodecError, UnsupportedAlphaError
 from hific.tiles import Progress
 
@@ -67,10 +68,8 @@ def decompress(args: argparse.Namespace) -> int:
         return batch.run(jobs, work, "decompressing")
 
 
-def worker(
-    args: argparse.Namespace, tell: Progress | None = None
-) -> Callable[[batch.Job], batch.Made]:
-    """Returns what decompresses one file after the other as the flags say."""
+def worker(args: argparse.Namespace, tell: Progress | None = None) -> pipelines.Line:
+    """Returns what decompresses files, from jobs to what they made, as flags say."""
     from egic import models
 
     found = models.Models(commands.model_directory(args.model))
@@ -78,7 +77,8 @@ def worker(
     codec, show = models.decoders(found, args.isolated, pictures), _shower(args)
     if not args.isolated:
         codec = progress.telling(codec, tell)
-    return lambda job: decompress_one(job, show, codec)
+    # Of a process of its own, decoding and drawing are one question after the other.
+    return line_of(show, codec, args.processes or 1, args.isolated)
 
 
 def _order(folder: pathlib.Path, args: argparse.Namespace) -> batch_folders.Order:
@@ -115,46 +115,100 @@ def _size(path: pathlib.Path) -> tuple[int, int] | None:
     return int(fields["height"]), int(fields["width"])
 
 
-def decompress_one(
-    job: batch.Job, show: Shower, codec: Callable[[bytes], Decoder]
-) -> batch.Made:
-    """Decompresses one file to its pictures.
+def line_of(
+    show: Shower,
+    codec: Callable[[bytes], Decoder],
+    processes: int = 1,
+    together: bool = False,
+) -> pipelines.Line:
+    """The stages of decompressing a file: from its job to what was made of it.
 
     Args:
-        job: Source and targets.
         show: Makes the pictures of the targets.
-        codec: Returns the codec of a model id; called once the file is known to be
+        codec: Returns the codec of a model id; called once a file is known to be
             intact.
+        processes: That share the memory of this machine.
+        together: Decode and draw in one stage.
 
-    Raises:
-        UnsupportedAlphaError: The model does not have the alpha that is asked for.
-        CodecError, OSError, MemoryError: It cannot be done; what is not yet written
-            stays unwritten.
+    Stages raise UnsupportedAlphaError where the model does not have the alpha that is
+    asked for; CodecError, OSError or MemoryError where a file cannot be decompressed,
+    and then what is not yet written stays unwritten.
     """
-    from hific.images import write_png
+    networks: tuple[pipelines.Stage, ...] = (
+        functools.partial(_decode, codec),
+        functools.partial(_draw, show),
+    )
+    if together:
+        networks = (pipelines.Line(networks),)
+    fits = functools.partial(memory.fits, processes)
+    return pipelines.Line((_read, *networks, _write), _need, fits)
 
+
+class _File(NamedTuple):
+    job: batch.Job
+    source: os.stat_result
+    data: bytes
+    model_id: bytes
+
+
+class _Decoded(NamedTuple):
+    file: _File
+    rendering: Rendering
+    began: float
+    seconds: float
+
+
+class _Drawn(NamedTuple):
+    job: batch.Job
+    pictures: "list[np.ndarray]"
+    made: batch.Made
+
+
+def _need(job: batch.Job) -> int:
+    size = _size(job.source)
+    return 0 if size is None else memory.beside(*size)
+
+
+def _read(job: batch.Job) -> _File:
     source = job.source.stat()
     data = batch.read_compressed(job.source)
     # Neither a damaged file nor too large a picture needs a model to be refused.
     packet = bitstream.unpack(data)
     bitstream.check_memory(packet)
-    model = codec(packet.model_id)
+    return _File(job, source, data, packet.model_id)
+
+
+def _decode(codec: Callable[[bytes], Decoder], file: _File) -> _Decoded:
+    model = codec(file.model_id)
+    began, start = time.monotonic(), time.perf_counter()
+    rendering = model.decode(file.data)
+    return _Decoded(file, rendering, began, time.perf_counter() - start)
+
+
+def _draw(show: Shower, decoded: _Decoded) -> _Drawn:
+    file, rendering = decoded.file, decoded.rendering
     start = time.perf_counter()
-    rendering = model.decode(data)
     pictures, remark = show(rendering)
-    seconds = time.perf_counter() - start
-    batch.check(job)  # The targets may have appeared in the meantime.
-    for target, picture in zip(job.targets, pictures, strict=True):
-        write_png(target, picture)
-    return batch.Made(
+    made = batch.Made(
         rendering.width,
         rendering.height,
-        len(data),
-        source.st_size,
-        source.st_mtime_ns,
-        seconds,
+        len(file.data),
+        file.source.st_size,
+        file.source.st_mtime_ns,
+        decoded.seconds + time.perf_counter() - start,
         remark,
+        decoded.began,
     )
+    return _Drawn(file.job, pictures, made)
+
+
+def _write(drawn: _Drawn) -> batch.Made:
+    from hific.images import write_png
+
+    batch.check(drawn.job)  # The targets may have appeared in the meantime.
+    for target, picture in zip(drawn.job.targets, drawn.pictures, strict=True):
+        write_png(target, picture)
+    return drawn.made
 
 
 def line(job: batch.Job, made: batch.Made) -> str:

@@ -76,9 +76,15 @@ class Telling:
         self._codec = codec
         self._tell = tell
 
-    def compress(self, image) -> bytes:
-        """See `hific.codec.Codec.compress`."""
-        return self._codec.compress(image, self._tell)
+    def analyse(self, image) -> Any:
+        """See `hific.codec.Codec.analyse`."""
+        first, _ = halves(self._tell)
+        return self._codec.analyse(image, first)
+
+    def encode_latents(self, analysed) -> bytes:
+        """See `hific.codec.Codec.encode_latents`."""
+        _, second = halves(self._tell)
+        return self._codec.encode_latents(analysed, second)
 
     def decode(self, data: bytes) -> "TellingRendering":
         """See `hific.codec.Codec.decode`."""

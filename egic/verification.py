@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from hific.codec import Codec
+    from hific.tile_encoding import Analysed
 
 
 class Verifier:
@@ -85,9 +86,17 @@ class VerifiedCodec:
         self._codec = codec
         self._verifier = verifier
 
-    def compress(self, image: "np.ndarray", *args, **kwargs) -> bytes:
+    def compress(self, image: "np.ndarray") -> bytes:
         """See `hific.codec.Codec.compress`, and `Verifier.check`."""
-        data = self._codec.compress(image, *args, **kwargs)
+        return self.encode_latents(self.analyse(image))
+
+    def analyse(self, image: "np.ndarray", *args) -> "Analysed":
+        """See `hific.codec.Codec.analyse`."""
+        return self._codec.analyse(image, *args)
+
+    def encode_latents(self, analysed: "Analysed", *args) -> bytes:
+        """See `hific.codec.Codec.encode_latents`, and `Verifier.check`."""
+        data = self._codec.encode_latents(analysed, *args)
         self._verifier.check(data)
         return data
 

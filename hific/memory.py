@@ -85,6 +85,23 @@ def needed(
     return model.at_start + model.per_pixel * seen + beside * pixels
 
 
+def beside(height: int, width: int) -> int:
+    """Bytes of a picture that a process of any model codes beside others."""
+    return needed(height, width) - LARGEST.at_start
+
+
+def fits(pictures: int, processes: int = 1) -> bool:
+    """Whether a process has memory to code several pictures at once.
+
+    Args:
+        pictures: Bytes of all of them, see `beside`.
+        processes: That share what is free.
+    """
+    own = _resident()
+    share = own + (available() - own) // processes
+    return LARGEST.at_start + pictures <= share
+
+
 def check(
     height: int,
     width: int,

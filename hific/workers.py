@@ -8,19 +8,28 @@ fork.
 import collections
 import contextlib
 import dataclasses
+import itertools
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
+from collections.abc import (
+    Callable,
+    Generator,
+    Hashable,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from multiprocessing import connection
-from typing import Any
+from typing import Any, NamedTuple
 
+from hific import pipelines
 from hific.errors import CodecError, UnsupportedAlphaError
 
-Work = Callable[[Any], Any]
+Work = Callable[[Any], Any] | pipelines.Line
 
 # What a task may raise; it is passed on. Anything else ends its process, with a
 # traceback.
@@ -54,54 +63,75 @@ def run(
     processes: int = 1,
     apart: bool = False,
     stopping: Callable[[], bool] = lambda: False,
+    at_once: int = 1,
+    last: Iterable[Hashable] = (),
 ) -> Generator[Outcome, None, None]:
     """Works on tasks, and yields each when it is over, in any order.
 
     Args:
-        make: Makes what works on a task. It is called once in each process, so it must
-            be picklable where there are several: a function of a module, or a
-            `functools.partial` of one.
-        tasks: Small and picklable; taken one by one, when a process has nothing to do.
-            Each is worked on once, or twice where its process dies.
+        make: Makes what works on a task, a function or a `pipelines.Line`. It is called
+            once in each process, so it must be picklable where there are several: a
+            function of a module, or a `functools.partial` of one.
+        tasks: Small and picklable; taken one by one, when a process wants another.
+            Each is worked on once, or twice where its process dies: the second time
+            with no other in the same process, which tells the one that is deadly from
+            those that were beside it.
         processes: How many. 1 works in this one, and then nothing guards against its
             death.
         apart: Works in a process of its own also where that is the only one.
         stopping: Asked before each task; once it is true no other is begun, and those
             have no outcome.
+        at_once: Tasks that a process may have where it is not this one. The stages of
+            a line work on different ones.
+        last: Further tasks, after the others; each has a process for itself.
 
     Yields:
         An outcome for each task. Errors of other kinds than `PASSED_ON` are raised.
     """
+    waiting = _Tasks(tasks, last, stopping)
     if processes == 1 and not apart:
-        return _run_here(make, tasks, stopping)
-    return _run_apart(make, _Tasks(tasks, stopping), processes)
+        return _run_here(make, waiting)
+    return _run_apart(make, waiting, processes, at_once)
 
 
-def _run_here(make, tasks, stopping) -> Generator[Outcome, None, None]:
+def _run_here(make, tasks: "_Tasks") -> Generator[Outcome, None, None]:
     work = make()
-    for task in _Tasks(tasks, stopping):
+    while (given := tasks.take(alone=True)) is not None:
         try:
-            yield Outcome(task, work(task))
+            yield Outcome(given.task, work(given.task))
         except PASSED_ON as error:
-            yield Outcome(task, error=error)
+            yield Outcome(given.task, error=error)
+
+
+class _Given(NamedTuple):
+    """A task, and whether its process may have no other meanwhile."""
+
+    task: Hashable
+    alone: bool
 
 
 class _Tasks:
-    """What is yet to be begun; an iterator."""
+    """What is yet to be begun."""
 
-    def __init__(self, tasks: Iterable[Hashable], stopping: Callable[[], bool]):
-        self._tasks = iter(tasks)
+    def __init__(self, tasks, last, stopping: Callable[[], bool]):
+        self._tasks = (_Given(task, False) for task in tasks)
+        self._last = (_Given(task, True) for task in last)
         self._stopping = stopping
         self._again: list[Hashable] = []
         self._deaths: collections.Counter[Hashable] = collections.Counter()
 
-    def __iter__(self) -> "_Tasks":
-        return self
+    def take(self, alone: bool) -> _Given | None:
+        """What to begin next, if anything.
 
-    def __next__(self) -> Hashable:
+        Args:
+            alone: Whether the process that it is for has nothing else.
+        """
         if self._stopping():
-            raise StopIteration
-        return self._again.pop() if self._again else next(self._tasks)
+            return None
+        if alone and self._again:
+            return _Given(self._again.pop(), True)
+        given = next(self._tasks, None)
+        return next(self._last, None) if given is None and alone else given
 
     def after_death(self, task: Hashable, ended: str) -> Outcome | None:
         """Puts the task of a dead process back, or gives it up."""
@@ -114,13 +144,13 @@ class _Tasks:
 
 
 class _Worker:
-    """A process and the task it has."""
+    """A process and the tasks it has."""
 
-    def __init__(self, make: Callable[[], Work], threads: int):
+    def __init__(self, make: Callable[[], Work], threads: int, at_once: int):
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(
-            target=_serve, args=(theirs, make, threads), daemon=True
+            target=_serve, args=(theirs, make, threads, at_once), daemon=True
         )
         # Until it has handlers of its own, what comes for all has to wait there.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_FIRST)
@@ -129,14 +159,21 @@ class _Worker:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()  # So that its death ends the pipe.
-        self.busy = False
-        self.task: Hashable = None
+        self.tasks: list[Hashable] = []
+        self._at_once = at_once
+        self._alone = False
 
-    def give(self, task: Hashable) -> None:
-        self.busy, self.task = True, task
+    @property
+    def takes(self) -> bool:
+        """Whether it may have one more."""
+        return not self.tasks or not self._alone and len(self.tasks) < self._at_once
+
+    def give(self, given: _Given) -> None:
+        self.tasks.append(given.task)
+        self._alone = given.alone
         # A process that is dead already is noticed when it is listened to.
         with contextlib.suppress(BrokenPipeError):
-            self.pipe.send(task)
+            self.pipe.send(given.task)
 
     def answer(self) -> Outcome | None:
         """Returns what it sent, or None if it is dead."""
@@ -155,48 +192,70 @@ class _Worker:
         return f"with code {code}"
 
 
-def _run_apart(make, tasks: _Tasks, processes) -> Generator[Outcome, None, None]:
-    threads = max(1, len(os.sched_getaffinity(0)) // processes)
+def _run_apart(make, tasks, processes, at_once) -> Generator[Outcome, None, None]:
+    threads = threads_of(processes)
     workers: list[_Worker] = []
     try:
         while True:
-            _give_out(tasks, workers, processes, lambda: _Worker(make, threads))
-            if not any(worker.busy for worker in workers):
+            _give_out(
+                tasks, workers, processes, lambda: _Worker(make, threads, at_once)
+            )
+            if not any(worker.tasks for worker in workers):
                 return
-            outcomes = [_heard(worker, workers, tasks) for worker in _ready(workers)]
-            # Nobody waits for what is done with outcomes.
-            _give_out(tasks, workers, processes, lambda: _Worker(make, threads))
-            yield from filter(None, outcomes)
+            for outcome in _heard(_ready(workers), workers, tasks):
+                # Nobody waits for what is done with outcomes.
+                _give_out(
+                    tasks, workers, processes, lambda: _Worker(make, threads, at_once)
+                )
+                yield outcome
     finally:
         _stop(workers)
 
 
+def threads_of(processes: int) -> int:
+    """Threads that each of some processes computes with: its share of the cores."""
+    return max(1, len(os.sched_getaffinity(0)) // processes)
+
+
 def _give_out(tasks: _Tasks, workers: list[_Worker], processes: int, start) -> None:
-    """Gives a task to each process that has none, and starts processes for more."""
-    idle = [worker for worker in workers if not worker.busy]
-    for task in tasks if idle or len(workers) < processes else ():
-        if not idle:
-            idle.append(start())
-            workers.append(idle[-1])
-        idle.pop().give(task)
-        if not idle and len(workers) == processes:
+    """Gives tasks to whom has fewest, and starts processes while all have some."""
+    while True:
+        free = [worker for worker in workers if worker.takes]
+        worker = min(free, key=lambda worker: len(worker.tasks), default=None)
+        more = len(workers) < processes
+        if worker is None and not more:
             return
+        idle = worker is not None and not worker.tasks
+        given = tasks.take(alone=idle or more)
+        if given is None:
+            return
+        if worker is None or more and not idle:
+            worker = start()
+            workers.append(worker)
+        worker.give(given)
 
 
-def _heard(worker: _Worker, workers: list[_Worker], tasks: _Tasks) -> Outcome | None:
-    """Returns what became of the task of a process that answered, or died."""
-    outcome = worker.answer()
-    worker.busy = False
-    if outcome is None:
+def _heard(
+    ready: Sequence[_Worker], workers: list[_Worker], tasks: _Tasks
+) -> list[Outcome]:
+    """What became of tasks of processes that answered, or died."""
+    outcomes: list[Outcome | None] = []
+    for worker in ready:
+        outcome = worker.answer()
+        if outcome is not None:
+            worker.tasks.remove(outcome.task)
+            outcomes.append(outcome)
+            continue
         workers.remove(worker)
         ended = worker.how_it_ended()
         _stop([worker])
-        outcome = tasks.after_death(worker.task, ended)
-    return outcome
+        # Taken from the end: the first of them first.
+        outcomes += [tasks.after_death(task, ended) for task in worker.tasks[::-1]]
+    return list(filter(None, outcomes))
 
 
 def _ready(workers: Sequence[_Worker]) -> list[_Worker]:
-    busy = [worker for worker in workers if worker.busy]
+    busy = [worker for worker in workers if worker.tasks]
     ready = connection.wait([worker.pipe for worker in busy])
     return [worker for worker in busy if worker.pipe in ready]
 
@@ -214,7 +273,7 @@ def _stop(workers: Sequence[_Worker]) -> None:
         worker.pipe.close()
 
 
-def _serve(pipe, make, threads) -> None:
+def _serve(pipe, make, threads, at_once) -> None:
     """What a process does until its pipe ends."""
     signal.signal(_STOP, _end)
     for number in _FOR_THE_FIRST:  # Not SIG_IGN: programs it starts would inherit that.
@@ -222,16 +281,29 @@ def _serve(pipe, make, threads) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _FOR_THE_FIRST)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _limit_threads(threads)
-    work = None
-    with contextlib.suppress(EOFError, BrokenPipeError):
-        while True:
-            task = pipe.recv()
+    tasks = _received(pipe)
+    with contextlib.suppress(BrokenPipeError):
+        for task in tasks:
             try:
-                work = work or make()
-                outcome = Outcome(task, work(task))
+                line = _line(make())
             except PASSED_ON as error:
-                outcome = Outcome(task, error=error)
-            pipe.send(outcome)
+                pipe.send(Outcome(task, error=error))
+                continue
+            waiting = itertools.chain([task], tasks)
+            over = pipelines.run(line, waiting, at_once, PASSED_ON)
+            with contextlib.closing(over):
+                for each in over:
+                    pipe.send(Outcome(*each))
+
+
+def _line(work: Work) -> pipelines.Line:
+    return work if isinstance(work, pipelines.Line) else pipelines.Line((work,))
+
+
+def _received(pipe) -> Iterator[Hashable]:
+    with contextlib.suppress(EOFError, ConnectionResetError):
+        while True:
+            yield pipe.recv()
 
 
 def _end(*_) -> None:

@@ -21,9 +21,9 @@ class SlowCodec(PixelCodec):
         super().__init__()
         self._model_id = model_id
 
-    def compress(self, image):
+    def encode_latents(self, analysed):
         time.sleep(SECONDS)
-        packet = bitstream.unpack(super().compress(image))
+        packet = bitstream.unpack(super().encode_latents(analysed))
         return bitstream.pack(dataclasses.replace(packet, model_id=self._model_id))
 
 

@@ -15,16 +15,27 @@ class PixelCodec:
         self.decoded = 0
 
     def compress(self, image):
-        height, width, _ = image.shape
-        return bitstream.pack(
-            bitstream.Packet(MODEL_ID, width, height, image.tobytes(), 0)
-        )
+        return self.encode_latents(self.analyse(image))
+
+    def analyse(self, image):
+        return PixelAnalysed(image)
+
+    def encode_latents(self, analysed):
+        height, width = analysed.height, analysed.width
+        pixels = analysed.pixels.tobytes()
+        return bitstream.pack(bitstream.Packet(MODEL_ID, width, height, pixels, 0))
 
     def decode(self, data):
         self.decoded += 1
         packet = bitstream.unpack(data)
         pixels = np.frombuffer(packet.payload, np.uint8)
         return PixelRendering(pixels.reshape(packet.height, packet.width, 3))
+
+
+class PixelAnalysed:
+    def __init__(self, pixels):
+        self.pixels = pixels
+        self.height, self.width, _ = pixels.shape
 
 
 class PixelRendering:

@@ -166,7 +166,7 @@ def test_an_output_of_a_refused_file_is_found(monkeypatch, tmp_path):
         write_atomically(job.target, b"early")
         raise CodecError("and refused")
 
-    monkeypatch.setattr(decompression, "decompress_one", decode_early)
+    monkeypatch.setattr(decompression, "line_of", lambda *_: decode_early)
     with pytest.raises(Violation, match="left behind: {'in.png'}"):
         run_all("decompress_command")
 

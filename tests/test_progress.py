@@ -25,9 +25,13 @@ class TwoTiles:
 
     height, width = 3, 5
 
-    def compress(self, image, tell):
+    def analyse(self, image, tell):
         tell(1, 2), tell(2, 2)
-        return b"file"
+        return "analysed"
+
+    def encode_latents(self, analysed, tell):
+        tell(1, 2), tell(2, 2)
+        return f"file of {analysed}".encode()
 
     def decode(self, data, tell):
         tell(1, 2), tell(2, 2)
@@ -52,7 +56,8 @@ def test_a_huge_picture_draws_a_bar_and_takes_it_away(monkeypatch):
     stream = terminal(monkeypatch)
     with progress.tiles("compressing", ["a"]) as tell:
         assert stream.getvalue() == ""
-        assert progress.telling(TwoTiles, tell)().compress(None) == b"file"
+        codec = progress.telling(TwoTiles, tell)()
+        assert codec.encode_latents(codec.analyse(None)) == b"file of analysed"
         assert tell._bar is None
     assert "compressing" in stream.getvalue()
 

@@ -4,11 +4,12 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
-from hific import workers
+from hific import pipelines, workers
 from hific.errors import CorruptError, ModelLoadError
 
 
@@ -68,6 +69,29 @@ def processing():
     return lambda task: (task, os.getpid())
 
 
+def sharing():
+    return lambda task: os.getpid()
+
+
+def counting():
+    """Says how many tasks its process has, once the other stage had time to begin."""
+    here, lock = [], threading.Lock()
+
+    def begin(task):
+        with lock:
+            here.append(task)
+        return task
+
+    def end(task):
+        time.sleep(0.1)
+        with lock:
+            most = len(here)
+            here.remove(task)
+        return most
+
+    return pipelines.Line((begin, end))
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_every_task_is_worked_on_by_what_each_process_makes_once(tmp_path, processes):
     make = functools.partial(doubling, tmp_path)
@@ -93,6 +117,32 @@ def test_a_task_that_kills_two_processes_is_named_and_the_others_go_on(tmp_path)
     assert isinstance(outcomes[3].error, workers.WorkerDiedError)
     assert "ended by SIGKILL: was memory short?, twice" in str(outcomes[3].error)
     assert [outcomes[i].value for i in (0, 1, 2, 4)] == [0, 1, 2, 4]
+
+
+def test_a_deadly_task_is_told_from_those_beside_it(tmp_path):
+    make = functools.partial(dying, tmp_path, 9)
+    outcomes = {o.task: o for o in workers.run(make, range(8), 2, at_once=4)}
+    assert "twice" in str(outcomes.pop(3).error)
+    assert {task: o.value for task, o in outcomes.items()} == {
+        i: i for i in range(8) if i != 3
+    }
+
+
+def test_a_process_has_as_many_tasks_as_it_may_and_the_last_ones_alone():
+    outcomes = list(workers.run(counting, range(6), apart=True, at_once=3, last=[6, 7]))
+    assert [o.task for o in outcomes] == list(range(8))
+    assert [o.value for o in outcomes[-2:]] == [1, 1]
+    assert 2 <= max(o.value for o in outcomes) <= 3
+
+
+def test_tasks_are_shared_before_a_process_has_several():
+    outcomes = workers.run(sharing, range(2), 2, at_once=4)
+    assert len({o.value for o in outcomes}) == 2
+
+
+def test_in_this_process_the_last_tasks_come_last_and_lines_are_called():
+    outcomes = workers.run(counting, [1], last=[2])
+    assert [(o.task, o.value) for o in outcomes] == [(1, 1), (2, 1)]
 
 
 @pytest.mark.parametrize("processes", [1, 2])
