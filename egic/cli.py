@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     garbage.leave_to_the_system()
     args = _parser().parse_args(argv)
     try:
+        commands.choose_engine(args)
         return args.command(args)
     except batch.UsageError as error:
         batch.complain("", error)
@@ -179,6 +180,7 @@ def _add_demo(verbs) -> None:
     parser.add_argument(
         "--model", type=pathlib.Path, metavar="DIR", help=coding_flags.MODEL_HELP
     )
+    coding_flags.add_engine(parser)
     parser.add_argument(
         "--port",
         type=flags.port,

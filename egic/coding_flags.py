@@ -3,6 +3,7 @@
 import pathlib
 
 from egic import commands, compression, decompression, flags
+from hific import engine_names
 
 MODEL_HELP = (
     "model bundle, as `egic export` writes it, or a folder of bundles; a file can only "
@@ -11,8 +12,20 @@ MODEL_HELP = (
 )
 
 
+def add_engine(parser) -> None:
+    """What executes the transforms."""
+    parser.add_argument(
+        "--engine",
+        choices=engine_names.choices(),
+        help="executes the transforms, not what codes bits: files are the same kind "
+        "with each; auto is the fastest installed (default: the environment variable "
+        f"{engine_names.VARIABLE}, else auto)",
+    )
+
+
 def _add_output_flags(parser) -> None:
     parser.add_argument("--model", type=pathlib.Path, metavar="DIR", help=MODEL_HELP)
+    add_engine(parser)
     parser.add_argument(
         "--out_dir",
         type=pathlib.Path,

@@ -12,10 +12,11 @@ import functools
 import json
 import os
 import pathlib
+import sys
 
 import egic
 from egic import batch, default_model
-from hific import bitstream
+from hific import bitstream, engine_names
 from hific.errors import CodecError
 
 MODEL_VARIABLE = "EGIC_MODEL"
@@ -99,6 +100,26 @@ def demo(args: argparse.Namespace) -> int:
     from egic.page import command
 
     return command.demo(args)
+
+
+def choose_engine(args: argparse.Namespace) -> None:
+    """Settles for this process, and all it starts, what executes the transforms.
+
+    Says which that is where `auto` chose it.
+
+    Raises:
+        egic.batch.UsageError: There is none of that name, or it is not installed.
+    """
+    if not hasattr(args, "engine"):
+        return
+    asked = args.engine or engine_names.default()
+    try:
+        name = engine_names.resolve(asked)
+    except engine_names.EngineError as error:
+        raise batch.UsageError(str(error)) from error
+    if asked == engine_names.AUTO:
+        print(f"egic: engine {engine_names.described(name)}", file=sys.stderr)
+    os.environ[engine_names.VARIABLE] = name
 
 
 def codec_loader(model: pathlib.Path | None):

@@ -242,7 +242,7 @@ def _open(model: Model) -> subjects.Codec:
         return interpolation.load(model.first, model.path, model.mode)
     if _is_run(pathlib.Path(model.path)):
         return codec.build_codec(*interpolation.read(model.path))
-    return egic.load(model.path)
+    return egic.load(model.path, "tensorflow")
 
 
 def _is_run(folder: pathlib.Path) -> bool:

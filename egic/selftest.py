@@ -47,7 +47,7 @@ def write_vectors(folder: pathlib.Path) -> int:
         FileExistsError: It has vectors, see `hific.conformance.write`.
         ModelLoadError: There is no model.
     """
-    codec = egic.load(folder)
+    codec = egic.load(folder, "tensorflow")
     config = egic.config.load(folder / "config.json")
     alphas = (0.0, 1.0) if config.head.stages else (1.0,)
     vectors = []
@@ -117,7 +117,9 @@ def _compared(decoded, vectors: Sequence[Vector]) -> Comparison:
 
 def _once(folder: pathlib.Path) -> bool:
     vectors = read_vectors(folder)
-    return _report(folder, run_here(egic.load(folder), vectors), "vectors")
+    return _report(
+        folder, run_here(egic.load(folder, "tensorflow"), vectors), "vectors"
+    )
 
 
 def _matrix(folder: pathlib.Path) -> bool:

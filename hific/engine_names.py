@@ -40,6 +40,7 @@ NEEDS: Mapping[str, Needs] = {
     "openvino": Needs("openvino", _OPENVINO),
     "openvino-float32": Needs("openvino", _OPENVINO),
 }
+_BFLOAT16_ENGINES = {"openvino"}  # Where the processor has it.
 # What `auto` takes the first of that can be had, the fastest first.
 _BY_SPEED: tuple[str, ...] = ("openvino", TENSORFLOW)
 
@@ -77,6 +78,12 @@ def resolve(
     if not _can(name, there):
         raise EngineError(f"The engine {name!r} needs OpenVINO: {NEEDS[name].install}")
     return name
+
+
+def described(name: str) -> str:
+    """A name, and what it computes in here."""
+    precise = name not in _BFLOAT16_ENGINES or not has_bfloat16()
+    return f"{name} ({'float32' if precise else 'bfloat16'})"
 
 
 def has_bfloat16() -> bool:

@@ -36,7 +36,7 @@ def _bundle() -> pathlib.Path:
 @functools.cache
 def _file() -> File:
     """A file of that bundle."""
-    codec = egic.load(_bundle())
+    codec = egic.load(_bundle(), "tensorflow")
     data = codec.compress(micro_codec.picture())
     packet, latents = codec.decode_latents(data)
     return File(data, packet, latents, codec.decompress(data))
@@ -53,7 +53,7 @@ def _damaged(file: File, rng: random.Random) -> bytes:
 
 def _forged(file: File, rng: random.Random) -> bytes:
     """Of any size up to a megapixel, with a fingerprint that fits if it decodes."""
-    codec = egic.load(_bundle())
+    codec = egic.load(_bundle(), "tensorflow")
     width = rng.randrange(1, 4096)
     height = rng.randrange(1, 2 + 2**20 // width)
     packet = dataclasses.replace(file.packet, width=width, height=height)

@@ -59,7 +59,7 @@ def compress(
     model: pathlib.Path, images: str, limit: int | None = None
 ) -> dict[str, bytes]:
     """Compresses pictures in this process; name -> file."""
-    codec = egic.load(model)
+    codec = egic.load(model, "tensorflow")
     found = pictures.find_pictures(images)
     chosen = range(len(found))[:limit]
     return {found.name(i): codec.compress(found.read(i)) for i in chosen}

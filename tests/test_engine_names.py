@@ -1,0 +1,88 @@
+import pytest
+
+from egic import cli, commands
+from hific import engine_names
+from hific.engine_names import EngineError, resolve
+from hific.engines import ENGINES
+
+NOTHING, EVERYTHING = (lambda module: False), (lambda module: True)
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(engine_names, "_has_gpu", lambda: False)
+
+
+def test_auto_is_openvino_where_that_is_installed_and_else_tensorflow(no_gpu):
+    assert resolve("auto", EVERYTHING) == "openvino"
+    assert resolve("auto", NOTHING) == "tensorflow"
+
+
+def test_auto_leaves_a_gpu_to_tensorflow(monkeypatch):
+    monkeypatch.setattr(engine_names, "_has_gpu", lambda: True)
+    assert resolve("auto", EVERYTHING) == "tensorflow"
+
+
+def test_the_environment_counts_where_nobody_asks_and_auto_where_it_says_nothing(
+    monkeypatch, no_gpu
+):
+    monkeypatch.setenv("EGIC_ENGINE", "openvino-float32")
+    assert resolve(None, EVERYTHING) == "openvino-float32"
+    assert resolve("tensorflow", EVERYTHING) == "tensorflow"
+    monkeypatch.setenv("EGIC_ENGINE", "")
+    assert resolve(None, NOTHING) == "tensorflow"
+
+
+def test_what_is_not_installed_is_refused_with_the_command_that_installs_it():
+    with pytest.raises(EngineError, match=r"needs OpenVINO: pip install 'egic\[fast\]"):
+        resolve("openvino-float32", NOTHING)
+
+
+def test_an_unknown_engine_is_refused_with_those_there_are():
+    with pytest.raises(EngineError, match="No engine 'onnx'; there are auto, tensorf"):
+        resolve("onnx", EVERYTHING)
+
+
+def test_names_and_what_makes_engines_are_of_one_accord():
+    assert list(engine_names.NEEDS) == list(ENGINES)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("flags : fpu amx_bf16\n", True), ("flags : fpu avx512f\n", False)],
+)
+def test_bfloat16_is_used_where_the_processor_multiplies_it(
+    flags, expected, tmp_path, monkeypatch
+):
+    (tmp_path / "cpuinfo").write_text(flags)
+    monkeypatch.setattr(engine_names, "_CPUINFO", tmp_path / "cpuinfo")
+    assert engine_names.has_bfloat16() is expected
+    said = "openvino (bfloat16)" if expected else "openvino (float32)"
+    assert engine_names.described("openvino") == said
+    assert engine_names.described("tensorflow") == "tensorflow (float32)"
+
+
+def test_a_command_says_what_auto_took_and_nothing_where_it_was_told(
+    monkeypatch, no_gpu, capsys, tmp_path
+):
+    monkeypatch.setenv("EGIC_ENGINE", "auto")
+    monkeypatch.setattr(engine_names, "_installed", NOTHING)
+    absent = str(tmp_path / "absent.png")
+    cli.main(["compress", absent])
+    assert "egic: engine tensorflow (float32)\n" in capsys.readouterr().err
+    cli.main(["compress", absent, "--engine=tensorflow"])
+    assert "engine" not in capsys.readouterr().err
+
+
+def test_a_command_refuses_an_engine_that_is_not_installed(monkeypatch, capsys):
+    monkeypatch.setattr(engine_names, "_installed", NOTHING)
+    monkeypatch.setenv("EGIC_ENGINE", "tensorflow")
+    assert cli.main(["decompress", "x.egic", "--engine=openvino"]) == 2
+    assert "pip install 'egic[fast]'" in capsys.readouterr().err
+
+
+def test_processes_that_a_command_starts_inherit_its_engine(monkeypatch):
+    monkeypatch.setenv("EGIC_ENGINE", "auto")
+    args = cli._parser().parse_args(["compress", "x.png", "--engine=tensorflow"])
+    commands.choose_engine(args)
+    assert engine_names.default() == "tensorflow"
