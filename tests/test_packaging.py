@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 DISTRIBUTION = {
     "PIL": "pillow",
     "absl": "absl-py",
+    "apache_beam": "apache-beam",
     "google": "protobuf",
     "skimage": "scikit-image",
 }
@@ -55,8 +56,9 @@ def _required_by_importing() -> set[str]:
 def test_what_modules_import_at_once_is_a_core_dependency():
     core = _names(_setup()["options"]["install_requires"])
     dev = _names(_setup()["options.extras_require"]["dev"])
-    # demo.py shows a picture that ships with scikit-image, egic.page.app needs [demo].
-    later = dev & {"gradio", "scikit-image"}
+    # demo.py shows a picture that ships with scikit-image, egic.page.app needs [demo],
+    # egic.beam, egic.cluster and hific.openvino_engine what their extras have.
+    later = dev & {"apache-beam", "gradio", "openvino", "scikit-image", "submitit"}
     assert _required_by_importing() - core - later == set()
 
 
