@@ -8,6 +8,8 @@ import shlex
 
 import pytest
 
+from egic.cluster.stages import STAGES
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
@@ -28,7 +30,17 @@ def commands(page):
         for line in re.sub(r"\\\n", " ", block).splitlines():
             line = line.strip()
             if PROGRAM.match(line):
-                yield shlex.split(re.sub(r"(^| )#.*| [&>|].*|\[.*", "", line))
+                words = shlex.split(re.sub(r"(^| )#.*| [&>|].*|\[.*", "", line))
+                yield from _with_the_program_of_a_job(words)
+
+
+def _with_the_program_of_a_job(words):
+    """A command, and where it makes a job of another one, that one."""
+    end = words.index("--") if "--" in words else len(words)
+    yield words[:end]
+    stages = [word.partition("=")[2] for word in words if word.startswith("--stage=")]
+    if end < len(words) and stages:
+        yield ["python", *STAGES[stages[0]].program, *words[end + 1 :]]
 
 
 @functools.cache
@@ -52,7 +64,8 @@ def source_of(arguments):
     if arguments[0].endswith("egic"):
         return ROOT / "egic" / "cli.py"
     if arguments[1] == "-m":
-        return ROOT / (arguments[2].replace(".", "/") + ".py")
+        module = ROOT / arguments[2].replace(".", "/")
+        return module / "__main__.py" if module.is_dir() else module.with_suffix(".py")
     return ROOT / arguments[1]
 
 
