@@ -61,6 +61,8 @@ class Checkpoints:
         self.writes = True
         self._step = step
         self._checkpoint = tf.train.Checkpoint(step=step, **parts)
+        # Made now, for several workers make variables together, and one of them saves.
+        _ = self._checkpoint.save_counter
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(self._directory), max_to_keep
         )
@@ -139,7 +141,7 @@ class Checkpoints:
         """
         for prefix in valid_checkpoints(self._directory.parent):
             if self._restore(prefix):
-                return int(self._step)
+                return int(self._step.numpy())
         finished = sorted(path.stem for path in self._directory.glob("ckpt-*.ok"))
         if finished:
             raise UnusableCheckpoint(
@@ -234,7 +236,7 @@ def load_weights(
             ) from error
         if average is not None:
             average.apply()
-        return int(step)
+        return int(step.numpy())
     raise ValueError(f"{workdir} holds no valid checkpoint; was it trained?")
 
 

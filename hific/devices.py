@@ -118,7 +118,8 @@ class Devices:
         """Sum over the workers of what each says, [] float32, in a graph."""
 
         def on_one(value):
-            return shares.summed_over_devices([tf.cast(value, tf.float32)])[0]
+            here = tf.identity(tf.cast(value, tf.float32))  # On this device.
+            return shares.summed_over_devices([here])[0]
 
         if self.strategy is None:
             return tf.cast(value, tf.float32)

@@ -45,7 +45,7 @@ class Guard(tf.Module):
 
     def stuck(self) -> bool:
         """Whether 10 steps in a row were skipped."""
-        return int(self.longest) >= _MAX_SKIPPED_IN_A_ROW
+        return int(self.longest.numpy()) >= _MAX_SKIPPED_IN_A_ROW
 
     def note_rollback(self, rollbacks: int, skipped: int, at: int, to: int) -> None:
         """Sets what must outlive the restoring of a checkpoint."""
@@ -88,13 +88,21 @@ def roll_back(
         NonFiniteTraining: There were three rollbacks before, or there is no checkpoint
             to go back to.
     """
-    now, streak, skipped = int(step), int(guard.longest), int(guard.skipped)
-    rollbacks = int(guard.rollbacks)
-    tried = range(int(guard.rolled_to), int(guard.rolled_at) + 1) if rollbacks else ()
+    now, streak, skipped = (
+        int(step.numpy()),
+        int(guard.longest.numpy()),
+        int(guard.skipped.numpy()),
+    )
+    rollbacks = int(guard.rollbacks.numpy())
+    tried = (
+        range(int(guard.rolled_to.numpy()), int(guard.rolled_at.numpy()) + 1)
+        if rollbacks
+        else ()
+    )
     regular = [number for number in checkpoints.steps() if number % every == 0]
     if rollbacks < _MAX_ROLLBACKS:
         for number in sorted(regular, key=lambda number: number in tried):
-            if checkpoints.restore_step(number) and not int(guard.in_a_row):
+            if checkpoints.restore_step(number) and not int(guard.in_a_row.numpy()):
                 guard.note_rollback(rollbacks + 1, skipped, now, number)
                 step.assign(now)
                 return number

@@ -160,7 +160,7 @@ class _Progress:
         asked: Callable[[], bool],
     ):
         self.step = step
-        self.done = int(step)
+        self.done = int(step.numpy())
         self.steps = steps
         self.batch: Any = None
         self._batches = batches
@@ -257,7 +257,7 @@ def _go_on(
             report.metrics(progress.done, numbers)
             if complaint := progress.wait.complaint(data["wait"]):
                 report.say(complaint)
-            report.counts(skipped=int(guard.skipped))
+            report.counts(skipped=int(guard.skipped.numpy()))
         # Not when interrupted: a run that never stops looks at fixed steps only.
         if progress.is_due(intervals.log) and guard.stuck():
             back = roll_back(guard, checkpoints, progress.step, intervals.checkpoint)
@@ -290,5 +290,7 @@ def _rates(players: Sequence[Player]) -> dict[str, float]:
             rate = group.optimizer.learning_rate
             if callable(rate):
                 rate = rate(tf.maximum(group.optimizer.iterations - 1, 0))
-            rates[f"{player.name}/learning_rate/{group.name}"] = float(rate)
+            rates[f"{player.name}/learning_rate/{group.name}"] = float(
+                tf.convert_to_tensor(rate)
+            )
     return rates

@@ -253,7 +253,7 @@ def calibrate(network: tf.Module, *inputs: tf.Tensor) -> int:
     new = [
         layer
         for layer in network.submodules
-        if isinstance(layer, WeightNormConv2D) and not layer.calibrated
+        if isinstance(layer, WeightNormConv2D) and not layer.calibrated.numpy()
     ]
     with contextlib.ExitStack() as stack:
         for layer in new:

@@ -1,0 +1,282 @@
+"""Tests of hific/devices.py, shares.py and accumulation.py.
+
+Several devices need a process of their own, which makes its CPU two, or two processes
+that meet on the loopback; see tests/device_runs.py.
+"""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hific import devices, shares, training
+from hific.devices import Devices
+from hific.guards import Guard
+from hific.objectives import Derived, Terms
+from hific.reports import CLOCK
+from hific.schedules import Adam
+from tests import device_runs
+
+ROOT = pathlib.Path(__file__).parents[1]
+STEPS = 20
+ZERO = tf.constant(0, tf.int64)
+
+
+def test_every_worker_reads_an_equal_share_of_every_players_images():
+    batch, players = 6, 2
+    rows = [Devices(worker=i, workers=3).rows(batch, players) for i in range(3)]
+    assert rows == [[0, 1, 6, 7], [2, 3, 8, 9], [4, 5, 10, 11]]
+    assert Devices().rows(batch, players) == list(range(12))
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_in_a_line():
+    with pytest.raises(ValueError, match="must be a multiple of 4: 1 devices times"):
+        Devices(accumulate=4).check(6)
+    Devices(accumulate=4).check(8)
+
+
+@pytest.mark.parametrize("wanted", ["0", "two", "-1", ""])
+def test_what_is_no_number_of_devices_is_refused(wanted):
+    with pytest.raises(ValueError, match="must be none, all or a number"):
+        devices.choose(wanted)
+
+
+def test_one_device_needs_no_strategy(monkeypatch):
+    one = {"cluster": {"worker": ["localhost:1"]}, "task": {"type": "worker"}}
+    for text in ("", json.dumps(one)):
+        monkeypatch.setenv("TF_CONFIG", text)
+        assert devices.CLUSTERS[0](os.environ) is None
+    assert devices.choose("none") == devices.ONE
+    assert devices.current() == devices.ONE
+
+
+SLURM = {
+    "SLURM_STEP_NUM_TASKS": "4",
+    "SLURM_PROCID": "3",
+    "SLURM_STEP_NODELIST": "node[01-02]",
+    "SLURM_STEP_TASKS_PER_NODE": "2(x2)",
+}
+
+
+def test_slurms_tasks_are_workers_of_their_own_ports(monkeypatch):
+    for name, value in SLURM.items():
+        monkeypatch.setenv(name, value)
+    resolver = devices.CLUSTERS[1](os.environ)
+    hosts = ["node01:8888", "node01:8889", "node02:8888", "node02:8889"]
+    assert resolver.cluster_spec().as_dict() == {"worker": hosts}
+    assert (resolver.task_type, resolver.task_id) == ("worker", 3)
+    assert resolver.num_accelerators() == {"GPU": 0}
+    monkeypatch.setenv("SLURMD_NODENAME", "node01")
+    with pytest.raises(ValueError, match="runs on node01, where TensorFlow expects"):
+        devices.CLUSTERS[1](os.environ)
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
+    assert devices.CLUSTERS[1](os.environ) is None
+
+
+def test_an_image_gets_the_same_draws_whatever_the_shares():
+    seed = tf.constant((1, 2), tf.int64)
+    whole = shares.stateless_uniform((6, 3), seed, -0.5, 0.5).numpy()
+    parts = []
+    for i in range(3):
+        with shares.of(tf.constant(i), 3):
+            parts.append(shares.stateless_uniform(tf.constant((2, 3)), seed, -0.5, 0.5))
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    np.testing.assert_array_equal(
+        tf.random.stateless_uniform((6, 3), seed, -0.5, 0.5), whole
+    )
+
+
+# --- Micro-batches --------------------------------------------------------------------
+
+
+def game(devices_):
+    """Two players against each other, with noise, a ratio and a running mean."""
+    a, b = tf.Variable([1.0, -2.0]), tf.Variable([0.5, 0.5])
+    moving = tf.Variable(0.0, trainable=False)
+
+    def first(batch, step):
+        seed = tf.stack([ZERO, step])
+        noise = shares.stateless_uniform(tf.shape(batch), seed, -0.5, 0.5)
+        error = tf.reduce_mean((batch * a - b + noise) ** 2)
+        moving.assign(0.9 * moving + 0.1 * tf.reduce_mean(batch))
+        big = tf.reduce_sum(tf.cast(batch > 1.0, tf.float32))
+        positive = tf.reduce_sum(tf.cast(batch > 0.0, tf.float32))
+        share = Derived(tf.divide, (big, positive))
+        return Terms({"error": error}, {"big": share, "mean": tf.reduce_mean(batch)})
+
+    def second(batch, step):
+        del step
+        return Terms({"other": tf.reduce_mean(tf.square(batch * b + a))})
+
+    def player(name, objective, variable, statistics=()):
+        group = training.Group([variable], Adam(0.01))
+        return training.Player(name, objective, [group], 1.0, statistics)
+
+    players = (player("p", first, a, (moving,)), player("q", second, b))
+    step = training.make_train_step(players, None, Guard(), devices_)
+    return step, (a, b, moving)
+
+
+def images(step, poison=False):
+    seed = (step, 3)
+    batch = 2.0 * np.asarray(tf.random.stateless_normal((16, 2), seed))
+    if poison:
+        batch[5] = np.nan
+    return training.deal(tf.constant(batch), 2)
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_micro_batches_make_the_step_of_the_whole_batch(parts):
+    whole, parted = game(devices.ONE), game(Devices(accumulate=parts))
+    for number in range(20):
+        step = tf.constant(number, tf.int64)
+        expected, metrics = (one[0](images(number), step) for one in (whole, parted))
+        assert metrics.keys() == expected.keys()
+        for name, value in expected.items():
+            assert metrics[name].numpy() == pytest.approx(value.numpy(), 1e-5), name
+    for mine, other in zip(parted[1], whole[1], strict=True):
+        np.testing.assert_allclose(mine.numpy(), other.numpy(), rtol=1e-5)
+
+
+def test_one_bad_micro_batch_spoils_the_step_and_nothing_of_it_is_kept():
+    step, variables = game(Devices(accumulate=4))
+    fresh, others = game(Devices(accumulate=4))
+    before = [variable.numpy() for variable in variables]
+    metrics = step(images(0, poison=True), ZERO)
+    assert metrics["p/applied"].numpy() == 0.0
+    np.testing.assert_array_equal(variables[0].numpy(), before[0])
+    assert variables[2].numpy() == before[2]
+    variables[1].assign(before[1])
+    step(images(1), ZERO)
+    fresh(images(1), ZERO)  # Nothing of the bad step is left in the sums.
+    np.testing.assert_array_equal(variables[0].numpy(), others[0].numpy())
+
+
+# --- Several devices ------------------------------------------------------------------
+
+
+def start(runs, out, *more, worker=None, ports=()):
+    """Starts tests/device_runs.py; its output goes to a file beside `out`."""
+    environment = os.environ | {"TF_NUM_INTRAOP_THREADS": "1"}
+    if worker is not None:
+        cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
+        task = {"type": "worker", "index": worker}
+        environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
+    command = [sys.executable, "-m", "tests.device_runs", f"--runs={runs}"]
+    with pathlib.Path(f"{out}.{worker}.log").open("w") as log:
+        return subprocess.Popen(
+            [*command, f"--out={out}", *more],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def start_workers(runs, out, *more):
+    """Two of them, which meet on the loopback."""
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        ports = [free.getsockname()[1] for free in (one, other)]
+    return [
+        start(runs, out, "--strategy_devices=all", *more, worker=i, ports=ports)
+        for i in range(2)
+    ]
+
+
+def said(out, worker=None):
+    return pathlib.Path(f"{out}.{worker}.log").read_text()
+
+
+def metrics(out, stage):
+    text = (out / stage / "metrics.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    return [{k: v for k, v in line.items() if k not in CLOCK} for line in lines]
+
+
+def assert_the_same_losses(one, other):
+    """Of 20 steps, to 1e-5; what is near 0, as PSNR may be, to 1e-5 of 1."""
+    for stage in device_runs.TRAININGS:
+        expected, found = metrics(one, stage), metrics(other, stage)
+        assert len(expected) == len(found) == STEPS
+        for line, found_line in zip(expected, found, strict=True):
+            assert line.keys() == found_line.keys()
+            for name, value in line.items():
+                limit = 1e-4 if name.endswith("gradient_norm") else 1e-5
+                near = pytest.approx(value, rel=limit, abs=1e-5)
+                assert found_line[name] == near, (stage, name, line["step"])
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    device_runs.prepare(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def alone(runs):
+    """Three stages on one device."""
+    out = runs / "alone"
+    assert start(runs, out).wait(280) == 0, said(out)
+    return out
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_devices_have_the_losses_of_one(runs, alone):
+    out = runs / "two"
+    process = start(runs, out, "--strategy_devices=2")
+    assert process.wait(600) == 0, said(out)
+    assert_the_same_losses(alone, out)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_workers_have_the_losses_of_one_device(runs, alone):
+    out = runs / "workers"
+    codes = [process.wait(600) for process in start_workers(runs, out)]
+    assert codes == [0, 0], said(out, 0) + said(out, 1)
+    assert_the_same_losses(alone, out)
+
+
+def wait_for_lines(out, count, processes):
+    path = out / "stage1" / "metrics.jsonl"
+    while not path.exists() or len(path.read_text().splitlines()) < count:
+        assert all(process.poll() is None for process in processes), said(out, 0)
+        time.sleep(0.005)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_workers_stop_together_and_go_on_when_one_was_killed(runs):
+    more = ("--stages=stage1", "--steps=400", "--saved_every=20")
+    straight, out = runs / "straight", runs / "stopped"
+    assert [p.wait(600) for p in start_workers(runs, straight, *more)] == [0, 0]
+
+    processes = start_workers(runs, out, *more)
+    wait_for_lines(out, 10, processes)
+    processes[1].send_signal(signal.SIGUSR1)
+    assert [process.wait(120) for process in processes] == [75, 75]
+    steps = [re.search(r"saved at step (\d+) of 400", said(out, i))[1] for i in (0, 1)]
+    assert steps[0] == steps[1]
+    assert (out / "stage1" / "checkpoints" / f"ckpt-{steps[0]}.ok").exists()
+
+    processes = start_workers(runs, out, *more)
+    wait_for_lines(out, int(steps[0]) + 30, processes)
+    processes[1].kill()
+    assert processes[0].wait(120) == 75, said(out, 0)
+    assert "another worker has ended" in said(out, 0)
+
+    assert [process.wait(600) for process in start_workers(runs, out, *more)] == [0, 0]
+    assert metrics(out, "stage1") == metrics(straight, "stage1")
