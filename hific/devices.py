@@ -15,10 +15,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.eager import context
+from tensorflow.tsl.protobuf import coordination_config_pb2
 
 from hific import shares
 
 NONE, ALL = "none", "all"
+HEARTBEAT_SECONDS = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,10 +107,10 @@ class Devices:
             pieces = split(batch, self.here)
 
         def on_one(pieces, *args):
-            context = tf.distribute.get_replica_context()
-            index = context.replica_id_in_sync_group * self.accumulate + part
+            replica = tf.distribute.get_replica_context()
+            index = replica.replica_id_in_sync_group * self.accumulate + part
             with shares.of(index, self.count * self.accumulate):
-                return function(pieces[context._replica_id], *args)
+                return function(pieces[replica._replica_id], *args)
 
         result = self.strategy.run(on_one, (pieces, *args))
         return tf.nest.map_structure(
@@ -250,9 +253,10 @@ def _of_cluster(resolver, gpus: bool, accumulate: int, xla: bool) -> Devices:
     options = tf.distribute.experimental.CommunicationOptions(
         implementation=communication.NCCL if gpus else communication.RING
     )
-    strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
     spec = resolver.cluster_spec()
     jobs: Sequence[str] = [job for job in ("chief", "worker") if job in spec.jobs]
+    _wait_for_heartbeats({job: spec.num_tasks(job) for job in jobs})
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
     before = jobs[: jobs.index(resolver.task_type)]
     return Devices(
         strategy,
@@ -261,6 +265,25 @@ def _of_cluster(resolver, gpus: bool, accumulate: int, xla: bool) -> Devices:
         accumulate,
         xla,
     )
+
+
+def _wait_for_heartbeats(jobs: Mapping[str, int]) -> None:
+    """Lets a worker be silent for `HEARTBEAT_SECONDS` before it counts as lost.
+
+    By default the strategy asks for this service itself, with 10 seconds, which a busy
+    or suspended machine is silent for now and then.
+    """
+    service = context.context()
+    if service.coordination_service is None:
+        service.configure_coordination_service(
+            service_type="standalone",
+            service_leader=f"/job:{next(iter(jobs))}/replica:0/task:0",
+            heartbeat_timeout_in_ms=HEARTBEAT_SECONDS * 1000,
+            coordinated_jobs=[
+                coordination_config_pb2.CoordinatedJob(name=job, num_tasks=number)
+                for job, number in jobs.items()
+            ],
+        )
 
 
 def _from_tf_config(environment: Mapping[str, str]):

@@ -11,6 +11,7 @@ other   the exit code of a `CodecError`: unusable pictures
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 
@@ -110,9 +111,11 @@ def _leave_workers(name: str, error: tf.errors.OpError) -> None:
     """Ends this worker because another has ended; none can go on without it."""
     if _DEVICES.value == devices.NONE:
         raise error
+    found = re.search(r"aborted by: (.*)", error.message)
+    reason = found[1] if found else error.message.splitlines()[0]
     print(
         f"{name}: another worker has ended, so this one cannot go on; start all of "
-        f"them again. ({error.message.splitlines()[0]})",
+        f"them again. ({reason})",
         file=sys.stderr,
         flush=True,
     )
