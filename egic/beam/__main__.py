@@ -22,13 +22,14 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import PipelineState
 
-from egic import batch, coding_flags, compression, flags
+from egic import batch, coding_flags, commands, compression, flags
 from egic.beam import counts, places
 from egic.beam.finding import LETTERS, FindPictures
 from egic.beam.letters import WriteLetters
 from egic.beam.places import Place
 from egic.beam.tasks import Compression, Decompression, Task
 from egic.beam.transforms import CompressPictures, DecompressPictures
+from hific import engine_names
 from hific.errors import CodecError, UnsupportedAlphaError
 
 _HERE = "DirectRunner"
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown and args.runner == _HERE:
         parser.error(f"unknown flags: {' '.join(unknown)}")
     try:
+        commands.choose_engine(args)
         task: Task = args.task(args)
         task.start()  # Finds what is wrong with the model here rather than there.
         return _run(args, task, others)
@@ -155,6 +157,7 @@ def _add(verbs, name: str, task: Callable, transform: type) -> argparse.Argument
         metavar="DIR",
         help=f"{coding_flags.MODEL_HELP}; a path that workers have too",
     )
+    coding_flags.add_engine(parser)
     parser.add_argument(
         "--dead_letters",
         metavar="FILE",
@@ -166,11 +169,16 @@ def _add(verbs, name: str, task: Callable, transform: type) -> argparse.Argument
 
 
 def _compression(args: argparse.Namespace) -> Compression:
-    return Compression(args.model, compression.reading_of(args))
+    return Compression(args.model, compression.reading_of(args), _engine())
 
 
 def _decompression(args: argparse.Namespace) -> Decompression:
-    return Decompression(args.model, args.alpha)
+    return Decompression(args.model, args.alpha, _engine())
+
+
+def _engine() -> str:
+    """What was settled for this process, for those on other machines."""
+    return os.environ[engine_names.VARIABLE]
 
 
 if __name__ == "__main__":

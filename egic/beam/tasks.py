@@ -1,5 +1,6 @@
 """What is done with each file: plain data that travels, and what it becomes there."""
 
+import argparse
 import atexit
 import dataclasses
 import errno
@@ -62,10 +63,12 @@ class Compression:
         model: A bundle, which every worker finds at this path; None is the model that
             comes with the program.
         reading: What may be lost when a picture is read.
+        engine: See `egic.load`.
     """
 
     model: pathlib.Path | None = None
     reading: Reading = Reading()
+    engine: str | None = None
     reads: ClassVar[Sequence[str]] = images.SUFFIXES
     coded: ClassVar[str] = "bytes_out"
 
@@ -76,6 +79,7 @@ class Compression:
 
     def start(self) -> "Compressor":
         """Loads no model yet: all may be done already."""
+        _choose(self.engine)
         return Compressor(self)
 
 
@@ -121,10 +125,12 @@ class Decompression:
         model: A bundle or a folder of bundles, which every worker finds at this path;
             None is the model that comes with the program.
         alphas: 0 to 1, a picture for each; several are named as `egic decompress` does.
+        engine: See `egic.load`.
     """
 
     model: pathlib.Path | None = None
     alphas: tuple[float, ...] = (1.0,)
+    engine: str | None = None
     reads: ClassVar[Sequence[str]] = (".egic",)
     coded: ClassVar[str] = "bytes_in"
 
@@ -135,6 +141,7 @@ class Decompression:
 
     def start(self) -> "Decompressor":
         """Loads no model yet."""
+        _choose(self.engine)
         return Decompressor(self)
 
 
@@ -164,6 +171,16 @@ class Decompressor:
     def is_done(self, targets: Sequence[str]) -> bool:
         """Asks for their sizes only: a picture is renamed when it is whole."""
         return all(storage.size(target) > 0 for target in targets)
+
+
+def _choose(engine: str | None) -> None:
+    """Settles for this process what executes the transforms, where it is named.
+
+    Raises:
+        egic.batch.UsageError: It is none, or not installed here.
+    """
+    if engine is not None:
+        commands.choose_engine(argparse.Namespace(engine=engine))
 
 
 class _Turns:
