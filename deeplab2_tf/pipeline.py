@@ -26,6 +26,8 @@ from deeplab2_tf.sources import Source
 _LOG = logging.getLogger("absl")
 _BAD_SHARE = 0.001  # Of the pictures; one more stops the run.
 
+_AHEAD = 3  # Batches that are ready, or being made, while a step runs.
+
 # What a batch holds; the rest of a sample serves tests and evaluation.
 KEYS = ("image", "semantic", "weights")
 
@@ -133,18 +135,28 @@ class LabelledBatches:
         self._batches = iter(
             _dataset(samples, config, source.label_set, len(read), seed, threads)
         )
+        self._pool = concurrent.futures.ThreadPoolExecutor(1, "batches")
+        self._ahead = collections.deque(
+            self._pool.submit(self._fetch) for _ in range(_AHEAD)
+        )
 
     def __iter__(self) -> "LabelledBatches":
         return self
 
     def __next__(self) -> dict[str, np.ndarray]:
+        future = self._ahead.popleft()
         try:
-            batch = next(self._batches)
+            batch = future.result()
         except (tf.errors.OpError, StopIteration):
             if self._failure is not None:
                 raise self._failure from None
             raise
-        arrays = {key: value.numpy() for key, value in batch.items()}
+        self._ahead.append(self._pool.submit(self._fetch))
+        return batch
+
+    def _fetch(self) -> dict[str, np.ndarray]:
+        """The next batch of the dataset: in a thread, which waits while a step runs."""
+        arrays = {key: value.numpy() for key, value in next(self._batches).items()}
         if self._returned is None:
             return arrays
         return {key: array[self._returned] for key, array in arrays.items()}
@@ -152,6 +164,7 @@ class LabelledBatches:
     def close(self) -> None:
         """Stops reading; the iterator ends."""
         self._closed = True
+        self._pool.shutdown(wait=True, cancel_futures=True)
         del self._batches
 
     @property

@@ -45,7 +45,7 @@ class Guard(tf.Module):
 
     def stuck(self) -> bool:
         """Whether 10 steps in a row were skipped."""
-        return int(self.longest.numpy()) >= _MAX_SKIPPED_IN_A_ROW
+        return _number(self.longest) >= _MAX_SKIPPED_IN_A_ROW
 
     def note_rollback(self, rollbacks: int, skipped: int, at: int, to: int) -> None:
         """Sets what must outlive the restoring of a checkpoint."""
@@ -88,21 +88,15 @@ def roll_back(
         NonFiniteTraining: There were three rollbacks before, or there is no checkpoint
             to go back to.
     """
-    now, streak, skipped = (
-        int(step.numpy()),
-        int(guard.longest.numpy()),
-        int(guard.skipped.numpy()),
+    now, streak, skipped = map(_number, (step, guard.longest, guard.skipped))
+    rollbacks, at, to = map(
+        _number, (guard.rollbacks, guard.rolled_at, guard.rolled_to)
     )
-    rollbacks = int(guard.rollbacks.numpy())
-    tried = (
-        range(int(guard.rolled_to.numpy()), int(guard.rolled_at.numpy()) + 1)
-        if rollbacks
-        else ()
-    )
+    tried = range(to, at + 1) if rollbacks else ()
     regular = [number for number in checkpoints.steps() if number % every == 0]
     if rollbacks < _MAX_ROLLBACKS:
         for number in sorted(regular, key=lambda number: number in tried):
-            if checkpoints.restore_step(number) and not int(guard.in_a_row.numpy()):
+            if checkpoints.restore_step(number) and not _number(guard.in_a_row):
                 guard.note_rollback(rollbacks + 1, skipped, now, number)
                 step.assign(now)
                 return number
@@ -118,6 +112,10 @@ def _why_not(rollbacks: int) -> str:
     if rollbacks >= _MAX_ROLLBACKS:
         return f"{rollbacks} rollbacks to older weights did not help."
     return "There is no older checkpoint to go back to."
+
+
+def _number(counter: tf.Variable) -> int:
+    return int(counter.numpy())  # One that is mirrored is no int by itself.
 
 
 def _counter() -> tf.Variable:
