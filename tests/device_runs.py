@@ -97,6 +97,5 @@ def main():
 
 
 if __name__ == "__main__":
-    devices.HEARTBEAT_SECONDS = 20  # Tests wait for it.
     flags.FLAGS(sys.argv)
     main()
