@@ -23,7 +23,7 @@ from hific.building import build_hific, build_hific_coding_prior
 from hific.choices import choose
 from hific.codec import Codec, CodecModel
 from hific.config import HificConfig
-from hific.engine_names import TENSORFLOW
+from hific.engine_names import TENSORFLOW, memory_of
 from hific.engines import ENGINES
 from hific.entropy import FactorizedDensity, Prior
 from hific.errors import LimitExceededError, ModelLoadError
@@ -195,7 +195,7 @@ def build_codec(
         model_id,
         system.stride(config),
         choose(ENGINES, engine, "engine")(source),
-        footprint=system.footprint(config, parameters),
+        footprint=system.footprint(config, parameters).with_engine(memory_of(engine)),
     )
 
 

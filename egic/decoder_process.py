@@ -33,7 +33,8 @@ class Decoder:
 
     @functools.cached_property
     def _loaded(self):
-        codec = egic.load(self._model)
+        # Whose need of memory is the least, and known to who sets the limits.
+        codec = egic.load(self._model, "tensorflow")
         from hific.reexecution import MODES  # TensorFlow is loaded by now.
 
         mode = MODES[self._mode_name]

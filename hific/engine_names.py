@@ -35,11 +35,27 @@ class Needs(NamedTuple):
     install: str = ""
 
 
+class Memory(NamedTuple):
+    """What executing E and G in an engine takes, against TensorFlow.
+
+    Attributes:
+        more: Bytes once the networks are compiled.
+        times: As many bytes for each pixel.
+    """
+
+    more: int = 0
+    times: float = 1.0
+
+
 NEEDS: Mapping[str, Needs] = {
     TENSORFLOW: Needs(),
     "openvino": Needs("openvino", _OPENVINO),
     "openvino-float32": Needs("openvino", _OPENVINO),
 }
+# Measured with "egic" in one process, both networks compiled: 0.91 GB at the start and
+# at most 690 bytes a pixel in TensorFlow; 1.11 GB and 3,260 in OpenVINO's bfloat16,
+# 5,560 in its float32. Shapes it learns late are not planned ahead.
+_MEMORY = {True: Memory(250_000_000, 7.0), False: Memory(250_000_000, 11.0)}
 _BFLOAT16_ENGINES = {"openvino"}  # Where the processor has it.
 # What `auto` takes the first of that can be had, the fastest first.
 _BY_SPEED: tuple[str, ...] = ("openvino", TENSORFLOW)
@@ -78,6 +94,13 @@ def resolve(
     if not _can(name, there):
         raise EngineError(f"The engine {name!r} needs OpenVINO: {NEEDS[name].install}")
     return name
+
+
+def memory_of(name: str) -> Memory:
+    """What an engine, a key of NEEDS, takes of memory here."""
+    if name == TENSORFLOW:
+        return Memory()
+    return _MEMORY[name in _BFLOAT16_ENGINES and has_bfloat16()]
 
 
 def described(name: str) -> str:

@@ -11,6 +11,7 @@ import resource
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from hific.engine_names import Memory
 from hific.errors import LimitExceededError
 from hific.tiles import GRID
 
@@ -25,6 +26,11 @@ class Footprint(NamedTuple):
 
     at_start: int
     per_pixel: int
+
+    def with_engine(self, engine: Memory) -> "Footprint":
+        """That of the model where another engine than TensorFlow executes E and G."""
+        per_pixel = round(self.per_pixel * engine.times)
+        return Footprint(self.at_start + engine.more, per_pixel)
 
 
 # Measured with "egic": 0.90 GB once loaded, then for each pixel 330 to 480 bytes of E

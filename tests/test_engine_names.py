@@ -4,6 +4,7 @@ from egic import cli, commands
 from hific import engine_names
 from hific.engine_names import EngineError, resolve
 from hific.engines import ENGINES
+from hific.memory import Footprint
 
 NOTHING, EVERYTHING = (lambda module: False), (lambda module: True)
 
@@ -86,3 +87,12 @@ def test_processes_that_a_command_starts_inherit_its_engine(monkeypatch):
     args = cli._parser().parse_args(["compress", "x.png", "--engine=tensorflow"])
     commands.choose_engine(args)
     assert engine_names.default() == "tensorflow"
+
+
+def test_a_model_is_refused_by_what_it_takes_in_its_engine(monkeypatch):
+    of_model = Footprint(1000, 100)
+    for bfloat16, expected in ((True, 700), (False, 1100)):
+        monkeypatch.setattr(engine_names, "has_bfloat16", lambda: bfloat16)  # noqa: B023
+        here = of_model.with_engine(engine_names.memory_of("openvino"))
+        assert here == (250_001_000, expected)
+    assert of_model.with_engine(engine_names.memory_of("tensorflow")) == of_model
