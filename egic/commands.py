@@ -113,6 +113,12 @@ def choose_engine(args: argparse.Namespace) -> None:
     if not hasattr(args, "engine"):
         return
     asked = args.engine or engine_names.default()
+    if getattr(args, "isolated", False):  # The engine whose need of memory is known.
+        if args.engine not in (None, engine_names.AUTO, engine_names.TENSORFLOW):
+            raise batch.UsageError(
+                f"--isolated decodes with TensorFlow; leave --engine={args.engine} out."
+            )
+        asked = engine_names.TENSORFLOW
     try:
         name = engine_names.resolve(asked)
     except engine_names.EngineError as error:

@@ -96,3 +96,15 @@ def test_a_model_is_refused_by_what_it_takes_in_its_engine(monkeypatch):
         here = of_model.with_engine(engine_names.memory_of("openvino"))
         assert here == (250_001_000, expected)
     assert of_model.with_engine(engine_names.memory_of("tensorflow")) == of_model
+
+
+def test_isolated_decoding_is_tensorflows_and_no_other_engine_can_be_asked_for(
+    monkeypatch, capsys
+):
+    monkeypatch.setenv("EGIC_ENGINE", "openvino")
+    monkeypatch.setattr(engine_names, "_installed", EVERYTHING)
+    flags = ["decompress", "absent.egic", "--isolated"]
+    assert cli.main([*flags, "--engine=openvino"]) == 2
+    assert "--isolated decodes with TensorFlow" in capsys.readouterr().err
+    cli.main(flags)
+    assert engine_names.default() == "tensorflow"
