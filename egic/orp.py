@@ -18,6 +18,7 @@ import tensorflow as tf
 
 import egic.config
 from egic.codec import build_model
+from egic.frozen import frozen
 from egic.orp_config import OrpConfig
 from hific import checkpoints, config_checks, devices, loop, run_directory
 from hific.averages import Average
@@ -74,15 +75,15 @@ def players(model: CodecModel, config: OrpConfig) -> tuple[Player, ...]:
 
 class _FaithfulObjective:
     def __init__(self, model: CodecModel):
-        self._model = model
+        self._head = _head_of(model)
+        self._model = frozen(model)
 
     def __call__(self, batch: tf.Tensor, step: tf.Tensor) -> Terms:
         """Returns the terms for images [B, H, W, 3] float32 in [0, 255]."""
         del step
-        head = _head_of(self._model)
         y_hat = self._model.prior.rate(self._model.analysis(batch)).y_hat
-        features = self._model.synthesis.features(y_hat, head.depth)
-        mse = mse_255(head(tf.stop_gradient(features)), batch)
+        features = self._model.synthesis.features(y_hat, self._head.depth)
+        mse = mse_255(self._head(tf.stop_gradient(features)), batch)
         return Terms({"distortion": mse}, {"psnr": psnr_of(mse)})
 
 

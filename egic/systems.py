@@ -10,6 +10,7 @@ from deeplab2_tf.config import LossConfig
 from deeplab2_tf.labels import LabelSet
 from deeplab2_tf.losses import mean_over_images, top_k_cross_entropy
 from deeplab2_tf.schedules import Poly
+from egic.frozen import frozen
 from egic.labelmix import NUM_IDS, class_mask, consistency_loss, mix
 from egic.losses import semantic_cross_entropy, semantic_discriminator_loss
 from egic.pretraining_config import PretrainingConfig
@@ -122,8 +123,11 @@ def stage2(
             f"--config.{STRATEGIES[config.strategy]}.perceptual=0."
         )
     part = config.optimizer
-    judging = _SegmentingObjective(model, critic, config, label_set, seed)
-    drawing = _RealismObjective(model, critic, config, label_set, lpips)
+    still = frozen(model)
+    judging = _SegmentingObjective(still, critic, config, label_set, seed)
+    drawing = _RealismObjective(
+        still, model.synthesis, critic, config, label_set, lpips
+    )
     return (
         _player("discriminator", judging, critic, part.discriminator_rate, part),
         _player("generator", drawing, model.synthesis, part.generator_rate, part),
@@ -283,12 +287,14 @@ class _RealismObjective:
     def __init__(
         self,
         model: Any,
+        synthesis: Any,
         critic: Any,
         config: Stage2Config,
         label_set: LabelSet,
         lpips: Lpips | None,
     ):
-        self._model = model
+        self._model = model  # Of which E and P are used.
+        self._synthesis = synthesis
         self._critic = critic
         self._weights = generator_weights(config)
         self._ignore_label = label_set.ignore_label
@@ -300,7 +306,7 @@ class _RealismObjective:
         del step
         image, labels, by = batch["image"], batch["semantic"], self._weights
         y_hat, bits = coded(self._model, image)
-        fake = self._model.synthesis(y_hat)
+        fake = self._synthesis(y_hat)
         logits = self._critic(fake, y_hat, training=False)
         loss = semantic_cross_entropy(
             logits,

@@ -133,7 +133,7 @@ class Prior(tf.Module):
         self.density = density
         self.hyper_synthesis = hyper_synthesis
         self.walk = walk
-        self._noisy_hyper = noisy_hyper
+        self.noisy_hyper = noisy_hyper
         self.likelihood_floor = likelihood_floor
 
     def rate(self, y: tf.Tensor, seed: tf.Tensor | None = None) -> Rate:
@@ -147,7 +147,7 @@ class Prior(tf.Module):
         z = self.hyper_analysis(y)
         z_hat = straight_through_round(z)
         z_noisy = z_hat if seed is None else z + _noise(z, seed, 0)
-        noisy = self._noisy_hyper and seed is not None
+        noisy = self.noisy_hyper and seed is not None
         hyper = self.hyper_synthesis(z_noisy if noisy else z_hat)
         slices: list[tf.Tensor] = []
         residuals, indexes = [], []

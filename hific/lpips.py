@@ -55,7 +55,16 @@ class Lpips:
         Raises:
             ValueError: The file lacks an array, or one has the wrong shape.
         """
-        arrays = lpips_weights.read_npz(pathlib.Path(path))
+        self._set(lpips_weights.read_npz(pathlib.Path(path)))
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray]) -> "Lpips":
+        """LPIPS of weights that are in memory, named as in a file."""
+        made = cls.__new__(cls)
+        made._set(arrays)
+        return made
+
+    def _set(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.official = not lpips_weights.unofficial(arrays)
         self._centre = tf.constant(127.5 * (1 + _SHIFT), tf.float32)
         self._convolutions = _convolutions(arrays)

@@ -1,71 +1,110 @@
-"""What a training step of each stage costs."""
+"""What a training step of each stage costs, and what each of its terms does."""
 
 import dataclasses
-import functools
-import resource
-import time
-from collections.abc import Callable
-from typing import Any
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 
-import tensorflow as tf
 from rich.table import Table
 
-import egic.systems
-from deeplab2_tf import labels
-from egic import codec, pretraining_config
-from egic.bench.timing import least
-from egic.config import EgicConfig
-from egic.discriminators import build
-from hific import systems, training
+from egic.bench.networks import PRECISIONS
+from egic.bench.stages import STAGES, Size
+
+_COLUMNS = (
+    "stage",
+    "precision",
+    "build s",
+    "trace s",
+    "s",
+    "GFLOP",
+    "GFLOP/s",
+    "of peak",
+    "peak GB",
+)
 
 
-def step_table(config: EgicConfig, crop: int, repeats: int) -> Table:
-    """One training step of each stage, on one crop, without LPIPS."""
-    table = Table(title=f"training steps, one {crop}x{crop} crop", title_justify="left")
-    for name in ("stage", "build s", "trace s", "s", "peak GB so far"):
-        table.add_column(name, justify="right")
-    images = tf.random.stateless_uniform((1, crop, crop, 3), (2, 2), 0.0, 255.0)
-    for stage, make in STAGES.items():
-        start = time.perf_counter()
-        players, batch = make(config, images)
-        seconds = time.perf_counter() - start
-        step = training.make_train_step(players)
-        inputs = (batch,) * len(players), tf.constant(0, tf.int64)
-        first, best = least(functools.partial(step, *inputs), repeats)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        table.add_row(
-            stage,
-            f"{seconds:.2f}",
-            f"{first - best:.1f}",
-            f"{best:.2f}",
-            f"{memory:.1f}",
-        )
+def step_table(
+    size: Size,
+    repeats: int,
+    stages: Iterable[str] = STAGES,
+    precisions: Sequence[str] = PRECISIONS,
+) -> Table:
+    """One training step of each stage, each in a process of its own.
+
+    Args:
+        size: Its precision is not read.
+        repeats: Steps of which the fastest counts.
+        stages: Keys of `egic.bench.stages.STAGES`.
+        precisions: Of each.
+    """
+    title = f"training steps, one {size.crop}x{size.crop} crop for each player"
+    table = _table(title, _COLUMNS)
+    sources = set()
+    for stage in stages:
+        for precision in precisions:
+            found = _measured(
+                "stage", repeats, dataclasses.replace(size, precision=precision), stage
+            )
+            sources.add(found["lpips"])
+            table.add_row(stage, precision, *_cells(found))
+    table.caption = f"LPIPS: {', '.join(sorted(sources))}"
     return table
 
 
-def _pretraining(config: EgicConfig, images: tf.Tensor):
-    """The discriminator of the COCO recipe, whatever the codec."""
-    del config
-    recipe = pretraining_config.PRESETS["coco"]
-    label_set = labels.load(recipe.data.label_set)
-    critic = build.build(recipe.discriminator, label_set.num_outputs)
-    batch = {
-        "image": images,
-        "semantic": tf.ones(images.shape[:3], tf.int32),
-        "weights": tf.ones(images.shape[:3]),
+def term_table(
+    size: Size, repeats: int, precisions: Sequence[str] = PRECISIONS
+) -> Table:
+    """What stage 2 is made of, one image; all terms of a precision in one process."""
+    found = {
+        precision: _measured(
+            "terms", repeats, dataclasses.replace(size, precision=precision)
+        )
+        for precision in precisions
     }
-    return egic.systems.pretraining(critic, recipe, label_set), batch
+    table = _table("seconds of each term, one image", ("term", *precisions))
+    for term in found[precisions[0]]:
+        table.add_row(term, *(f"{found[one][term]:.3f}" for one in precisions))
+    return table
 
 
-def _stage1(config: EgicConfig, images: tf.Tensor):
-    """Without LPIPS, whose weights are a file of their own."""
-    optimizer = dataclasses.replace(config.optimizer, horizon=1)
-    config = dataclasses.replace(config, perceptual_weight=0.0, optimizer=optimizer)
-    return systems.stage1(codec.build_model(config), config), images
+def _cells(found: Mapping) -> list[str]:
+    rate = found["gflop"] / found["seconds"]
+    return [
+        f"{found['build']:.2f}",
+        f"{found['trace']:.1f}",
+        f"{found['seconds']:.2f}",
+        f"{found['gflop']:.0f}",
+        f"{rate:.0f}",
+        f"{rate / found['peak_gflops']:.2f}",
+        f"{found['peak_gb']:.2f}",
+    ]
 
 
-# Name -> (config, images) -> players and the batch of each. A new stage is one line.
-STAGES: dict[str, Callable[[EgicConfig, tf.Tensor], Any]] = {
-    "pre-training": _pretraining,
-    "stage 1": _stage1,
-}
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    for number, name in enumerate(columns):
+        table.add_column(name, justify="right" if number else "left", no_wrap=True)
+    return table
+
+
+def _measured(program: str, repeats: int, size: Size, stage: str = "") -> dict:
+    """What `egic.bench.stage` or `egic.bench.terms` prints in a new process.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    argv = [sys.executable, "-m", f"egic.bench.{program}", f"--repeats={repeats}"]
+    argv += [f"--stage={stage}"] if stage else []
+    argv += [f"--{name}={value}" for name, value in dataclasses.asdict(size).items()]
+    done = subprocess.run(
+        argv,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(argv)} failed: {done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])

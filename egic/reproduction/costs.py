@@ -21,7 +21,7 @@ FORWARD: Mapping[str, float] = {
     "HiFiC G": 87_063_920_640,
     "HiFiC P": 2_526_382_080,
     "PatchGAN": 6_991_508_704,
-    "OASIS": 94_476_697_600,
+    "OASIS": 56_057_397_248,
     "DeepLab": 15_628_894_208,
     "LPIPS": 1_737_004_416,
 }
@@ -44,7 +44,8 @@ def _stage2(backbone: str, critic: str, perception: int) -> dict[str, int]:
 
 
 # `Stage.cost` -> network -> passes of one crop of each player's batch, in forwards.
-# LPIPS is of two pictures, and passes a gradient to one of them.
+# LPIPS is of two pictures, and passes a gradient to one of them. The head stands where
+# the end of G, of its size, is not run.
 STEPS: Mapping[str, Mapping[str, int]] = {
     "pre-training, OASIS": {"OASIS": 3},
     "pre-training, DeepLab": {"DeepLab": 3},
@@ -56,7 +57,7 @@ STEPS: Mapping[str, Mapping[str, int]] = {
     "stage 2 I, HiFiC": _stage2("HiFiC", "OASIS", 3),
     "stage 2 II, HiFiC": _stage2("HiFiC", "OASIS", 0),
     "stage 2 II, DeepLab": _stage2("HiFiC", "DeepLab", 0),
-    "ORP, SwinT-ChARM": {**_codec("SwinT-ChARM", 1, 1), "ORP": 3},
+    "ORP, SwinT-ChARM": {**_codec("SwinT-ChARM", 1, 1), "ORP": 2},
 }
 
 
