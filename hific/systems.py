@@ -100,6 +100,7 @@ def stage2(
         _AdversarialObjective(model, critic, config, lpips, seed),
         transform_and_entropy_groups(model, config.optimizer),
         config.optimizer.clip_norm or None,
+        critic.non_trainable_variables,  # Its spectral norm iterates here too.
     )
     return (discriminator,) * config.discriminator.updates + (generator,)
 

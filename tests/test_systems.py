@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from hific import systems, training
 from hific.config import DiscriminatorConfig, HificConfig, OptimizerConfig, RateConfig
+from hific.devices import Devices
 from hific.discriminator import build_discriminator
 from tests.toy_codec import CHANNELS, ToyCodec
 
@@ -150,3 +151,23 @@ class CostlyHyper(tf.Module):
         rate = self._prior.rate(y, seed)
         bits = tf.fill(tf.shape(rate.z_bits), 512.0)
         return dataclasses.replace(rate, z_bits=bits)
+
+
+def rounds_of(devices, count=3):
+    """Metrics of some rounds, and the vectors of spectral norm that they leave."""
+    training.set_seeds(0)
+    _, critic, players = make_game()
+    step = training.make_train_step(players, devices=devices)
+    batches = [(images(4, i), images(4, i + 9)) for i in range(count)]
+    metrics = [step(batch, tf.constant(i, tf.int64)) for i, batch in enumerate(batches)]
+    return metrics, critic.non_trainable_variables
+
+
+def test_micro_batches_make_the_rounds_of_whole_batches():
+    whole, parted = rounds_of(Devices()), rounds_of(Devices(accumulate=2))
+    for expected, found in zip(whole[0], parted[0], strict=True):
+        for name, value in expected.items():
+            assert found[name].numpy() == pytest.approx(value.numpy(), 1e-5), name
+    assert whole[1]
+    for mine, other in zip(parted[1], whole[1], strict=True):
+        np.testing.assert_allclose(mine.numpy(), other.numpy(), rtol=1e-4, atol=1e-6)

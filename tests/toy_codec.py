@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from hific import shares
 from hific.config import DataConfig, OptimizerConfig, RateConfig
 
 CHANNELS = 4
@@ -49,7 +50,7 @@ class ToyPrior(tf.Module):
         noise = (
             0.0
             if seed is None
-            else tf.random.stateless_uniform(tf.shape(y), seed, -0.5, 0.5)
+            else shares.stateless_uniform(tf.shape(y), seed, -0.5, 0.5)
         )
 
         def bits(v):
