@@ -324,6 +324,12 @@ def test_what_cannot_be_meant_is_one_line(tmp_path, pixels, capsys, flags, code,
     assert found == code and said in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_a_folder_that_is_not_there_is_one_line(tmp_path, pixels, capsys):
+    assert compress(tmp_path) == 2
+    assert f"--input={tmp_path}/in is not there." in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_disk_that_is_full_ends_the_pipeline(tmp_path, pixels, monkeypatch, capsys):
     def fill_disk(path, data):
         raise OSError(28, "No space left on device")

@@ -64,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace, task: Task, others: Sequence[str]) -> int:
     place, output = Place.of(args.input), places.full(args.output)
+    if not place.exists():
+        raise batch.UsageError(f"--input={args.input} is not there.")
     if places.is_local(output):
         pathlib.Path(output).mkdir(parents=True, exist_ok=True)
     letters = args.dead_letters or places.join(output, f"dead-letters{LETTERS}")

@@ -72,6 +72,10 @@ class Place:
             return cls(path.rpartition("/")[0], quoted(path))
         return cls(path, "" if is_local(path) else f"{quoted(path)}/**")
 
+    def exists(self) -> bool:
+        """Whether a folder of this machine is there; True where that is not known."""
+        return bool(self.pattern) or os.path.isdir(self.root)
+
     def files(self, suffixes: Sequence[str], without: str) -> Iterator[str | Problem]:
         """Yields paths, and what stands in the way of others.
 
