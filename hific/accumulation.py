@@ -1,6 +1,8 @@
 """Steps in micro-batches, one after the other, for batches that no memory holds.
 
-Gradients are added up and applied once; so are metrics. What the objective changes in
+Gradients are added up and applied once; so are metrics. Several devices meet only then,
+once for each player: in a graph that is called several times in a step, what one device
+sends in a call could be taken for that of the next. What the objective changes in
 passing (running statistics, the vectors of spectral norm) starts from the same values
 in every micro-batch, and the mean of the results is kept: for what depends on weights
 alone, as spectral norm does, that is what the whole batch would have left.
@@ -26,6 +28,7 @@ class Accumulator:
 
     def __init__(self, player: Player, devices: Devices):
         self._player, self._devices = player, devices
+        self._shares = devices.count * devices.accumulate
         self._gradients = [_zeros_like(variable) for variable in player.variables]
         self._moving = [one for one in player.statistics if one.dtype.is_floating]
         self._moved = [_zeros_like(variable) for variable in self._moving]
@@ -47,12 +50,13 @@ class Accumulator:
         for i, part in enumerate(parts):
             with tf.control_dependencies(vectors[-1:]):
                 vectors.append(self._add(part, step, tf.constant(i)))
-        return devices.run(self._settle, (), tf.add_n(vectors))
+        return devices.run(self._settle, tf.add_n(vectors))
 
     def _add_on_devices(self, part: Any, step: tf.Tensor, number: tf.Tensor):
-        vector = self._devices.run(self._add_here, part, step, part=number)
+        """The numbers of one micro-batch of each device, [devices here, n]."""
+        vectors = self._devices.each(self._add_here, part, step, part=number)
         fix_order_of_sums(tf.compat.v1.get_default_graph())
-        return vector
+        return tf.stack(vectors)
 
     def _add_here(self, part: Any, step: tf.Tensor) -> tf.Tensor:
         before = [tf.identity(variable) for variable in self._moving]
@@ -60,20 +64,23 @@ class Accumulator:
         for total, gradient in zip(self._gradients, gradients, strict=True):
             here(total).assign_add(gradient)
         for total, variable in zip(self._moved, self._moving, strict=True):
-            here(total).assign_add(variable / self._devices.accumulate)
+            here(total).assign_add(variable / self._shares)
         assign(self._moving, before)
-        return summed_over_devices([self._numbers.vector()])[0]
+        return self._numbers.vector()
 
-    def _settle(self, _, vector: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _settle(self, vectors: tf.Tensor) -> dict[str, tf.Tensor]:
         assert self._numbers is not None, "There is no micro-batch."
+        totals = [*self._gradients, *self._moved]
+        added = [tf.identity(value) for value in (vectors[0], *totals)]  # On this one.
+        vector, *sums = summed_over_devices(added)
+        gradients, moved = sums[: len(self._gradients)], sums[len(self._gradients) :]
         metrics = settle(
             self._player,
-            summed_over_devices([total.value() for total in self._gradients]),
+            gradients,
             self._numbers.from_vector(vector),
             tf.no_op,
-            lambda: assign(self._moving, [total.value() for total in self._moved]),
+            lambda: assign(self._moving, moved),
         )
-        totals = [*self._gradients, *self._moved]
         assign(totals, [tf.zeros_like(total) for total in totals])
         return metrics
 

@@ -21,7 +21,8 @@ from tensorflow.tsl.protobuf import coordination_config_pb2
 from hific import shares
 
 NONE, ALL = "none", "all"
-HEARTBEAT_SECONDS = 60
+# How long a worker may be silent before it counts as lost.
+HEARTBEAT, HEARTBEAT_SECONDS = "EGIC_HEARTBEAT_SECONDS", 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,21 +89,27 @@ class Devices:
     def run(
         self, function: Callable[..., Any], batch: Any, *args: Any, part: Any = 0
     ) -> Any:
+        """What the first device returns of what `each` does; all return the same."""
+        return self.each(function, batch, *args, part=part)[0]
+
+    def each(
+        self, function: Callable[..., Any], batch: Any, *args: Any, part: Any = 0
+    ) -> list:
         """Calls function(share, *args) on every device of this worker, in a graph.
 
         Args:
-            function: Returns the same on all devices; called inside `shares.of`.
+            function: Called inside `shares.of`.
             batch: Nested tensors, the images of this worker and of one micro-batch, or
                 all of them without accumulation.
             *args: Passed on.
             part: Which micro-batch it is, an int or a [] int32.
 
         Returns:
-            What the first device returned.
+            What each device of this worker returned, in order.
         """
         if self.strategy is None:
             with shares.of(part, self.accumulate):
-                return function(batch, *args)
+                return [function(batch, *args)]
         with tf.device("/device:CPU:0"):
             pieces = split(batch, self.here)
 
@@ -113,9 +120,14 @@ class Devices:
                 return function(pieces[replica._replica_id], *args)
 
         result = self.strategy.run(on_one, (pieces, *args))
-        return tf.nest.map_structure(
-            lambda value: self.strategy.experimental_local_results(value)[0], result
-        )
+        results = self.strategy.experimental_local_results
+        found = [results(value) for value in tf.nest.flatten(result)]
+        # What is one and the same tensor on all devices is there once.
+        flat = [value * self.here if len(value) == 1 else value for value in found]
+        return [
+            tf.nest.pack_sequence_as(result, [value[i] for value in flat])
+            for i in range(self.here)
+        ]
 
     def total(self, value: Any) -> tf.Tensor:
         """Sum over the workers of what each says, [] float32, in a graph."""
@@ -184,10 +196,13 @@ def _written_alike(next_creator, **kwargs):
     """Keeps all copies of running statistics equal: the mean of what devices write.
 
     By default each device would have its own until somebody reads them, which takes all
-    workers, at every read.
+    workers, at every read. In micro-batches, where devices do not meet, each writes its
+    own; `hific.accumulation` takes the mean.
     """
     if kwargs.get("synchronization") == tf.VariableSynchronization.ON_READ:
         kwargs["synchronization"] = tf.VariableSynchronization.ON_WRITE
+        if current().accumulate > 1:
+            kwargs["aggregation"] = tf.VariableAggregation.NONE
     return next_creator(**kwargs)
 
 
@@ -268,17 +283,20 @@ def _of_cluster(resolver, gpus: bool, accumulate: int, xla: bool) -> Devices:
 
 
 def _wait_for_heartbeats(jobs: Mapping[str, int]) -> None:
-    """Lets a worker be silent for `HEARTBEAT_SECONDS` before it counts as lost.
+    """Lets a worker be silent for a minute, or as EGIC_HEARTBEAT_SECONDS says.
 
     By default the strategy asks for this service itself, with 10 seconds, which a busy
     or suspended machine is silent for now and then.
     """
     service = context.context()
+    seconds = os.environ.get(HEARTBEAT, str(HEARTBEAT_SECONDS))
+    if not seconds.isdecimal() or not int(seconds):
+        raise ValueError(f"{HEARTBEAT} must be a number of seconds, got {seconds!r}.")
     if service.coordination_service is None:
         service.configure_coordination_service(
             service_type="standalone",
             service_leader=f"/job:{next(iter(jobs))}/replica:0/task:0",
-            heartbeat_timeout_in_ms=HEARTBEAT_SECONDS * 1000,
+            heartbeat_timeout_in_ms=int(seconds) * 1000,
             coordinated_jobs=[
                 coordination_config_pb2.CoordinatedJob(name=job, num_tasks=number)
                 for job, number in jobs.items()

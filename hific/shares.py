@@ -75,11 +75,13 @@ def stateless_uniform(
 def mean_over_devices(value: tf.Tensor) -> tf.Tensor:
     """Mean of a number over the devices that compute the same step, without gradient.
 
-    For what is decided by all of a batch. Of micro-batches only the current one is
-    known. Not inside of `tf.cond` or `tf.while_loop`.
+    For what is decided by all of a batch. Of micro-batches only the one of this device
+    is known, and `value` comes back: devices meet once in a step, when all have added
+    up theirs. Not inside of `tf.cond` or `tf.while_loop`.
     """
     context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
+    devices = 1 if context is None else context.num_replicas_in_sync
+    if devices == 1 or current().count > devices:
         return value
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, tf.stop_gradient(value))
 

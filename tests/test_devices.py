@@ -18,13 +18,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hific import devices, shares, training
+from hific import devices, shares
 from hific.devices import Devices
-from hific.guards import Guard
-from hific.objectives import Derived, Terms
 from hific.reports import CLOCK
-from hific.schedules import Adam
-from tests import device_runs
+from tests import device_game, device_runs
+from tests.device_game import game, images
 
 ROOT = pathlib.Path(__file__).parents[1]
 STEPS = 20
@@ -98,45 +96,9 @@ def test_an_image_gets_the_same_draws_whatever_the_shares():
 # --- Micro-batches --------------------------------------------------------------------
 
 
-def game(devices_):
-    """Two players against each other, with noise, a ratio and a running mean."""
-    a, b = tf.Variable([1.0, -2.0]), tf.Variable([0.5, 0.5])
-    moving = tf.Variable(0.0, trainable=False)
-
-    def first(batch, step):
-        seed = tf.stack([ZERO, step])
-        noise = shares.stateless_uniform(tf.shape(batch), seed, -0.5, 0.5)
-        error = tf.reduce_mean((batch * a - b + noise) ** 2)
-        moving.assign(0.9 * moving + 0.1 * tf.reduce_mean(batch))
-        big = tf.reduce_sum(tf.cast(batch > 1.0, tf.float32))
-        positive = tf.reduce_sum(tf.cast(batch > 0.0, tf.float32))
-        share = Derived(tf.divide, (big, positive))
-        return Terms({"error": error}, {"big": share, "mean": tf.reduce_mean(batch)})
-
-    def second(batch, step):
-        del step
-        return Terms({"other": tf.reduce_mean(tf.square(batch * b + a))})
-
-    def player(name, objective, variable, statistics=()):
-        group = training.Group([variable], Adam(0.01))
-        return training.Player(name, objective, [group], 1.0, statistics)
-
-    players = (player("p", first, a, (moving,)), player("q", second, b))
-    step = training.make_train_step(players, None, Guard(), devices_)
-    return step, (a, b, moving)
-
-
-def images(step, poison=False):
-    seed = (step, 3)
-    batch = 2.0 * np.asarray(tf.random.stateless_normal((16, 2), seed))
-    if poison:
-        batch[5] = np.nan
-    return training.deal(tf.constant(batch), 2)
-
-
 @pytest.mark.parametrize("parts", [2, 4])
 def test_micro_batches_make_the_step_of_the_whole_batch(parts):
-    whole, parted = game(devices.ONE), game(Devices(accumulate=parts))
+    whole, parted = (game(one)[:2] for one in (devices.ONE, Devices(accumulate=parts)))
     for number in range(20):
         step = tf.constant(number, tf.int64)
         expected, metrics = (one[0](images(number), step) for one in (whole, parted))
@@ -148,8 +110,8 @@ def test_micro_batches_make_the_step_of_the_whole_batch(parts):
 
 
 def test_one_bad_micro_batch_spoils_the_step_and_nothing_of_it_is_kept():
-    step, variables = game(Devices(accumulate=4))
-    fresh, others = game(Devices(accumulate=4))
+    step, variables, _ = game(Devices(accumulate=4))
+    fresh, others, _ = game(Devices(accumulate=4))
     before = [variable.numpy() for variable in variables]
     metrics = step(images(0, poison=True), ZERO)
     assert metrics["p/applied"].numpy() == 0.0
@@ -162,6 +124,21 @@ def test_one_bad_micro_batch_spoils_the_step_and_nothing_of_it_is_kept():
 
 
 # --- Several devices ------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_two_devices_play_the_game_of_one_also_in_micro_batches(tmp_path):
+    command = [sys.executable, "-m", "tests.device_game", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    for accumulate in (1, 2):
+        alone = tmp_path / f"alone{accumulate}"
+        expected = device_game.play(alone, devices.ONE, priced=accumulate == 1)
+        found = np.load(tmp_path / f"{accumulate}.npz")
+        assert set(found) == set(expected)
+        for name, value in expected.items():
+            near = {"rtol": 1e-5, "atol": 1e-6, "err_msg": name}
+            np.testing.assert_allclose(found[name], value, **near)
+        assert list(found["end/counts"]) == [10, 1, 30, 31]
 
 
 def start(runs, out, *more, worker=None, ports=()):
