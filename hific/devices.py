@@ -130,7 +130,7 @@ class Devices:
         ]
 
     def total(self, value: Any) -> tf.Tensor:
-        """Sum over the workers of what each says, [] float32, in a graph."""
+        """Sum over the workers of what each says, in float32, in a graph."""
 
         def on_one(value):
             here = tf.identity(tf.cast(value, tf.float32))  # On this device.
@@ -138,9 +138,8 @@ class Devices:
 
         if self.strategy is None:
             return tf.cast(value, tf.float32)
-        total = self.strategy.run(on_one, (value,))
-        first = self.strategy.experimental_local_results(total)[0]
-        return first / tf.cast(self.here, tf.float32)
+        results = self.strategy.experimental_local_results
+        return results(self.strategy.run(on_one, (value,)))[0] / self.here
 
     def meet(self, number: int, what: str) -> None:
         """Waits for all workers, each with a number that should be the same.
@@ -150,11 +149,12 @@ class Devices:
         """
         if self.workers == 1:
             return
-        mean = float(tf.function(self.total)(tf.constant(number))) / self.workers
-        if mean != number:
+        digits = [number % 4096, number // 4096]  # Their sums are exact in float32.
+        means = tf.function(self.total)(tf.constant(digits)).numpy() / self.workers
+        if list(means) != digits:
             raise ValueError(
                 f"Worker {self.worker} is at {what} {number}, the mean of all workers "
-                f"is {mean:g}. Is --workdir the same directory for all of them?"
+                f"is {means @ [1, 4096]:.10g}. Do all have the same --workdir?"
             )
 
 
