@@ -1,6 +1,6 @@
 """Small trainings of three stages, as a script that takes the flags of the real ones.
 
-    python -m tests.device_runs --runs=DIR --out=DIR --steps=20 --strategy_devices=2
+    python -m tests.device_runs --runs=DIR --out=DIR --strategy_devices=2
 
 `prepare` makes what they begin with.
 """
@@ -24,14 +24,15 @@ from tests.stage_runs import DATA, MICRO_HIFIC, codec_run, discriminator_run
 from tests.toy_codec import ToyPictures
 
 BATCH = 4
+# Of each stage; stage 1 has time enough for being stopped.
+STEPS = {"stage1": 60, "stage2": 20, "orp": 20}
 ADAM = OptimizerConfig(learning_rate=1e-4, ema_decay=0.5, clip_norm=1.0)
 CROPS = DataConfig(crop=64)
 
 _RUNS = flags.DEFINE_string("runs", None, "What `prepare` made.")
 _OUT = flags.DEFINE_string("out", None, "Gets a run directory of each stage.")
 _STAGES = flags.DEFINE_list("stages", ["stage1", "stage2", "orp"], "Which to train.")
-_STEPS = flags.DEFINE_integer("steps", 20, "Of each stage.")
-_SAVED_EVERY = flags.DEFINE_integer("saved_every", 100, "Steps.")
+_SAVED_EVERY = flags.DEFINE_integer("saved_every", 20, "Steps.")
 
 
 def prepare(root: pathlib.Path) -> None:
@@ -92,7 +93,7 @@ TRAININGS = {"stage1": first, "stage2": second, "orp": third}
 def main():
     for name in _STAGES.value:
         out = pathlib.Path(_OUT.value) / name
-        TRAININGS[name](pathlib.Path(_RUNS.value), out, _STEPS.value)
+        TRAININGS[name](pathlib.Path(_RUNS.value), out, STEPS[name])
         assert run_directory.is_begun(out) or not devices.current().is_chief
 
 

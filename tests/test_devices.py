@@ -25,7 +25,8 @@ from tests import device_game, device_runs
 from tests.device_game import game, images
 
 ROOT = pathlib.Path(__file__).parents[1]
-STEPS = 20
+STEPS = 20  # That are compared.
+WAIT = 280  # Seconds, for what takes 30 where nothing else is computed.
 ZERO = tf.constant(0, tf.int64)
 
 
@@ -141,38 +142,63 @@ def test_two_devices_play_the_game_of_one_also_in_micro_batches(tmp_path):
         assert list(found["end/counts"]) == [10, 1, 30, 31]
 
 
-def start(runs, out, *more, worker=None, ports=()):
+_STARTED: list[subprocess.Popen] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running():
+    yield
+    while _STARTED:
+        process = _STARTED.pop()
+        process.kill()
+        process.wait()
+
+
+def start(runs, out, *more, **variables):
     """Starts tests/device_runs.py; its output goes to a file beside `out`."""
-    environment = os.environ | {"TF_NUM_INTRAOP_THREADS": "1"}
-    if worker is not None:
-        cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
-        task = {"type": "worker", "index": worker}
-        environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
+    environment = {"TF_NUM_INTRAOP_THREADS": "1", devices.HEARTBEAT: "300"} | variables
     command = [sys.executable, "-m", "tests.device_runs", f"--runs={runs}"]
-    with pathlib.Path(f"{out}.{worker}.log").open("w") as log:
-        return subprocess.Popen(
+    with _log(out, variables).open("w") as log:
+        process = subprocess.Popen(
             [*command, f"--out={out}", *more],
             cwd=ROOT,
-            env=environment,
+            env=os.environ | environment,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
+    _STARTED.append(process)
+    return process
 
 
-def start_workers(runs, out, *more):
+def start_workers(runs, out, *more, **variables):
     """Two of them, which meet on the loopback."""
     with socket.socket() as one, socket.socket() as other:
         one.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))
         ports = [free.getsockname()[1] for free in (one, other)]
-    return [
-        start(runs, out, "--strategy_devices=all", *more, worker=i, ports=ports)
-        for i in range(2)
-    ]
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
+    tasks = [{"type": "worker", "index": i} for i in range(2)]
+    texts = [json.dumps({"cluster": cluster, "task": task}) for task in tasks]
+    more = ("--strategy_devices=all", *more)
+    return [start(runs, out, *more, **variables, TF_CONFIG=text) for text in texts]
 
 
-def said(out, worker=None):
+def _log(out, variables):
+    task = json.loads(variables.get("TF_CONFIG", "{}")).get("task", {})
+    return pathlib.Path(f"{out}.{task.get('index', 0)}.log")
+
+
+def said(out, worker=0):
     return pathlib.Path(f"{out}.{worker}.log").read_text()
+
+
+def finish(processes, out, seconds=WAIT):
+    """Their exit codes, of all or of none."""
+    until = time.monotonic() + seconds
+    try:
+        return [one.wait(max(until - time.monotonic(), 0.1)) for one in processes]
+    except subprocess.TimeoutExpired:
+        pytest.fail("".join(said(out, i) for i in range(len(processes))))
 
 
 def metrics(out, stage):
@@ -181,17 +207,34 @@ def metrics(out, stage):
     return [{k: v for k, v in line.items() if k not in CLOCK} for line in lines]
 
 
-def assert_the_same_losses(one, other):
-    """Of 20 steps, to 1e-5; what is near 0, as PSNR may be, to 1e-5 of 1."""
-    for stage in device_runs.TRAININGS:
+def weights(out, stage, step):
+    """Names and values of a checkpoint but the optimizer's, as one vector."""
+    path = out / stage / "checkpoints" / f"ckpt-{step}"
+    reader = tf.train.load_checkpoint(str(path))
+    types = reader.get_variable_to_dtype_map()
+    names = sorted(n for n, t in types.items() if t.is_floating and "_SLOT" not in n)
+    return names, np.concatenate([reader.get_tensor(name).ravel() for name in names])
+
+
+def assert_the_same(one, other, stages=tuple(device_runs.TRAININGS)):
+    """The first 20 steps, and the weights after them, to 1e-5.
+
+    What is near 0, as PSNR may be, to 1e-5 of 1. Of the norm of gradients, which pass
+    where something was rounded, to 1e-3.
+    """
+    for stage in stages:
         expected, found = metrics(one, stage), metrics(other, stage)
-        assert len(expected) == len(found) == STEPS
-        for line, found_line in zip(expected, found, strict=True):
+        assert len(expected) == len(found) == device_runs.STEPS[stage]
+        for line, found_line in zip(expected[:STEPS], found[:STEPS], strict=True):
             assert line.keys() == found_line.keys()
             for name, value in line.items():
-                limit = 1e-4 if name.endswith("gradient_norm") else 1e-5
+                limit = 1e-3 if name.endswith("gradient_norm") else 1e-5
                 near = pytest.approx(value, rel=limit, abs=1e-5)
                 assert found_line[name] == near, (stage, name, line["step"])
+        names, end = weights(one, stage, STEPS)
+        found_names, found_end = weights(other, stage, STEPS)
+        assert names == found_names
+        assert np.linalg.norm(found_end - end) <= 1e-5 * np.linalg.norm(end), stage
 
 
 @pytest.fixture(scope="module")
@@ -205,56 +248,73 @@ def runs(tmp_path_factory):
 def alone(runs):
     """Three stages on one device."""
     out = runs / "alone"
-    assert start(runs, out).wait(280) == 0, said(out)
+    assert finish([start(runs, out)], out) == [0], said(out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def straight(runs):
+    """Three stages by two workers whom nobody stops."""
+    out = runs / "workers"
+    assert finish(start_workers(runs, out), out) == [0, 0], said(out) + said(out, 1)
     return out
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(600)
 def test_two_devices_have_the_losses_of_one(runs, alone):
     out = runs / "two"
-    process = start(runs, out, "--strategy_devices=2")
-    assert process.wait(600) == 0, said(out)
-    assert_the_same_losses(alone, out)
+    assert finish([start(runs, out, "--strategy_devices=2")], out) == [0], said(out)
+    assert_the_same(alone, out)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_two_workers_have_the_losses_of_one_device(runs, alone):
-    out = runs / "workers"
-    codes = [process.wait(600) for process in start_workers(runs, out)]
-    assert codes == [0, 0], said(out, 0) + said(out, 1)
-    assert_the_same_losses(alone, out)
+@pytest.mark.timeout(600)
+def test_two_devices_in_micro_batches_have_the_losses_of_one(runs, alone):
+    out = runs / "parted"
+    more = ("--strategy_devices=2", "--accumulate=2", "--stages=stage1")
+    assert finish([start(runs, out, *more)], out) == [0], said(out)
+    assert_the_same(alone, out, ["stage1"])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_workers_have_the_losses_of_one_device(alone, straight):
+    assert_the_same(alone, straight)
 
 
 def wait_for_lines(out, count, processes):
     path = out / "stage1" / "metrics.jsonl"
     while not path.exists() or len(path.read_text().splitlines()) < count:
-        assert all(process.poll() is None for process in processes), said(out, 0)
+        assert all(process.poll() is None for process in processes), said(out)
         time.sleep(0.005)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_workers_stop_together_and_go_on_when_one_was_killed(runs):
-    more = ("--stages=stage1", "--steps=120", "--saved_every=20")
-    straight, out = runs / "straight", runs / "stopped"
-    assert [p.wait(600) for p in start_workers(runs, straight, *more)] == [0, 0]
-
+@pytest.mark.timeout(600)
+def test_workers_stop_together_and_go_on_when_one_was_killed(runs, straight):
+    more, saved_every = ("--stages=stage1", "--saved_every=10"), 10
+    out = runs / "stopped"
     processes = start_workers(runs, out, *more)
-    wait_for_lines(out, 10, processes)
+    wait_for_lines(out, 5, processes)
     processes[1].send_signal(signal.SIGUSR1)
-    assert [process.wait(120) for process in processes] == [75, 75]
-    steps = [re.search(r"saved at step (\d+) of 120", said(out, i))[1] for i in (0, 1)]
-    assert steps[0] == steps[1]
-    assert (out / "stage1" / "checkpoints" / f"ckpt-{steps[0]}.ok").exists()
+    assert finish(processes, out) == [75, 75]
+    stopped = [re.search(r"saved at step (\d+) of", said(out, i))[1] for i in (0, 1)]
+    assert stopped[0] == stopped[1]
+    assert (out / "stage1" / "checkpoints" / f"ckpt-{stopped[0]}.ok").exists()
+
+    processes = start_workers(runs, out, *more, **{devices.HEARTBEAT: "20"})
+    wait_for_lines(out, int(stopped[0]) + 15, processes)
+    processes[1].kill()
+    assert finish(processes, out) == [75, -signal.SIGKILL], said(out)
+    assert "another worker has ended" in said(out)
 
     processes = start_workers(runs, out, *more)
-    wait_for_lines(out, int(steps[0]) + 30, processes)
-    processes[1].kill()
-    assert processes[1].wait() == -signal.SIGKILL
-    assert processes[0].wait(120) == 75, said(out, 0)  # Within a heartbeat.
-    assert "another worker has ended" in said(out, 0)
-
-    assert [process.wait(600) for process in start_workers(runs, out, *more)] == [0, 0]
+    assert finish(processes, out) == [0, 0], said(out) + said(out, 1)
+    begun = int(re.search(r"^step (\d+)/", said(out), re.MULTILINE)[1]) - 1
+    assert begun > int(stopped[0])
+    assert begun % saved_every == 0
     assert metrics(out, "stage1") == metrics(straight, "stage1")
+    last = device_runs.STEPS["stage1"]
+    ends = [weights(one, "stage1", last)[1] for one in (out, straight)]
+    np.testing.assert_array_equal(*ends)
