@@ -14,7 +14,7 @@ Whatever `compress`, `decompress` and `load` refuse, they refuse with a child of
 import pathlib
 import typing
 
-from hific.engine_names import EngineError, resolve
+from hific.engine_names import EngineError, candidates
 from hific.errors import (
     CodecError,
     CorruptError,
@@ -60,8 +60,9 @@ def load(
         directory: Holds config.json, the weights and the coding tables. None is the
             model that comes with this program, `egic.default_model.PATH`.
         engine: Executes the transforms: "tensorflow", "openvino", "openvino-float32",
-            or "auto", the fastest installed; `codec.engine` says which that is. None is
-            the environment variable EGIC_ENGINE, else "auto".
+            or "auto", the fastest installed, and TensorFlow of pictures for which that
+            one lacks memory; `codec.engine` says which is the fastest. None is the
+            environment variable EGIC_ENGINE, else "auto".
 
     Raises:
         EngineError: There is no such engine, or it is not installed.
@@ -70,11 +71,10 @@ def load(
     from egic import default_model
     from hific import garbage
 
-    engine = resolve(engine)
-
+    engines = candidates(engine)
     if directory is None:
         directory = default_model.directory()
     with garbage.put_off():
         from egic.codec import load as load_bundle  # Loads TensorFlow: takes seconds.
 
-        return load_bundle(directory, engine)
+        return load_bundle(directory, *engines)

@@ -325,7 +325,8 @@ def _warn_of_memory(order: Order, waiting: Sequence[Found]) -> None:
     if order.processes == 1 or not waiting:
         return
     sizes = (order.size(pathlib.Path(found.source)) for found in waiting)
-    needs = (memory.needed(*size) for size in sizes if size is not None)
+    model = memory.largest_here()
+    needs = (memory.needed(*size, model=model) for size in sizes if size is not None)
     largest = heapq.nlargest(order.processes, needs)
     there = memory.available()
     if sum(largest) <= there:

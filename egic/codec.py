@@ -20,11 +20,10 @@ from egic.kernels import KERNELS, fastest
 from egic.portable import source_of
 from hific import bundle, checkpoints, tables
 from hific.building import build_hific, build_hific_coding_prior
-from hific.choices import choose
 from hific.codec import Codec, CodecModel
 from hific.config import HificConfig
-from hific.engine_names import TENSORFLOW, memory_of
-from hific.engines import ENGINES
+from hific.engine_choice import made
+from hific.engine_names import TENSORFLOW
 from hific.entropy import FactorizedDensity, Prior
 from hific.errors import LimitExceededError, ModelLoadError
 from hific.memory import LARGEST, SMALLEST, Footprint
@@ -164,7 +163,7 @@ def build_codec(
     coding_tables: tables.Tables,
     model_id: bytes = bytes(4),
     sha256: str = "",
-    engine: str = TENSORFLOW,
+    *engines: str,
 ) -> Codec:
     """A codec around a model whose weights are in place.
 
@@ -175,10 +174,11 @@ def build_codec(
         model_id: Of its bundle.
         sha256: Of its bundle, by which an engine keeps what it compiled; "" keeps
             nothing.
-        engine: A key of `hific.engines.ENGINES`.
+        engines: Keys of `hific.engines.ENGINES`; the first that has memory for a
+            picture codes it. TensorFlow where none is named.
 
     Raises:
-        EngineError: The engine does not run here.
+        EngineError: An engine does not run here.
     """
     system = SYSTEMS[type(config)]
     prior = system.coding_prior(config, model)
@@ -188,14 +188,17 @@ def build_codec(
             copy_variables(part, getattr(prior, name))
     parameters = sum(variable.shape.num_elements() for variable in model.variables)
     source = source_of(model, lambda: system.portable(config), sha256)
+    footprint = system.footprint(config, parameters)
+    first, *spare = made(engines or (TENSORFLOW,), source, footprint)
     return Codec(
         model,
         prior,
         coding_tables,
         model_id,
         system.stride(config),
-        choose(ENGINES, engine, "engine")(source),
-        footprint=system.footprint(config, parameters).with_engine(memory_of(engine)),
+        first.engine,
+        footprint=first.footprint,
+        spare=spare,
     )
 
 
@@ -253,12 +256,12 @@ def save(
     return bundle.write(out, hific.config.to_dict(config), weights, built, storage)
 
 
-def load(directory: str | pathlib.Path, engine: str = TENSORFLOW) -> Codec:
+def load(directory: str | pathlib.Path, *engines: str) -> Codec:
     """Loads a model bundle.
 
     Args:
         directory: Holds it.
-        engine: A key of `hific.engines.ENGINES`.
+        engines: Keys of `hific.engines.ENGINES`, see `build_codec`.
 
     Raises:
         ModelLoadError, LimitExceededError: See `read`.
@@ -266,7 +269,7 @@ def load(directory: str | pathlib.Path, engine: str = TENSORFLOW) -> Codec:
     """
     loaded = read(directory)
     with _memory_for(directory):
-        return build_codec(*loaded, engine)
+        return build_codec(*loaded, *engines)
 
 
 class Loaded(NamedTuple):

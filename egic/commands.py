@@ -125,7 +125,9 @@ def choose_engine(args: argparse.Namespace) -> None:
         raise batch.UsageError(str(error)) from error
     if asked == engine_names.AUTO:
         print(f"egic: engine {engine_names.described(name)}", file=sys.stderr)
-    os.environ[engine_names.VARIABLE] = name
+    # Whose pictures `auto` executes in another way is found out picture by picture.
+    settled = asked if asked == engine_names.AUTO else name
+    os.environ[engine_names.VARIABLE] = settled
 
 
 def codec_loader(model: pathlib.Path | None):

@@ -9,6 +9,7 @@ import tensorflow as tf
 from hific import bitstream
 from hific.border import border
 from hific.coding import Coded, EntropyCoder
+from hific.engine_choice import Candidate, fitting
 from hific.engines import Engine, engine_of
 from hific.entropy import Prior
 from hific.errors import (
@@ -83,6 +84,7 @@ class Codec:
         engine: str | Engine = "tensorflow",
         grid: Grid = GRID,
         footprint: Footprint = LARGEST,
+        spare: Sequence[Candidate] = (),
     ):
         """Creates the codec.
 
@@ -95,14 +97,16 @@ class Codec:
             engine: A key of `hific.engines.ENGINES`, or one made for this model.
             grid: Files have this one; tests cut small pictures with others.
             footprint: What the model takes of memory.
+            spare: What else may execute E and G, of pictures for which `engine` lacks
+                memory.
         """
         self.stride = stride
         self.model_id = model_id
         self.grid = grid
-        self._footprint = footprint
         if isinstance(engine, str):
             engine = engine_of(engine, model, model.channels)
         self._engine = engine
+        self._candidates = (Candidate(engine, footprint), *spare)
         self.coder = EntropyCoder(coding_prior, tables, model.channels)
         self._least_bits = model.channels * tables.least_bits()
         self._rate = tf.function(
@@ -113,7 +117,7 @@ class Codec:
 
     @property
     def engine(self) -> str:
-        """The name of what executes E and G, a key of `hific.engines.ENGINES`."""
+        """What executes E and G where there is memory: a key of `engines.ENGINES`."""
         return self._engine.name
 
     def compress(self, image: np.ndarray, progress: Progress | None = None) -> bytes:
@@ -182,21 +186,17 @@ class Codec:
         _check_image(image)
         height, width, _ = image.shape
         bitstream.LIMITS.check(width, height, 0)
-        bitstream.LIMITS.check_memory(
-            width, height, stride=self.stride, model=self._footprint
+        engine = fitting(
+            self._candidates,
+            lambda model: bitstream.LIMITS.check_memory(
+                width, height, stride=self.stride, model=model
+            ),
         )
         with border(height, width):
-            self._engine.trace_analysis()
+            engine.trace_analysis()
             self.coder.prepare_encoding()  # While E runs.
         tiles = self.grid.tiles(height, width, self.stride)
-        return Analysed(height, width, self._analysed(image, tiles), len(tiles))
-
-    def _analysed(self, image: np.ndarray, tiles: list[Tile]) -> Iterator[tf.Tensor]:
-        height, width, _ = image.shape
-        for tile in tiles:
-            with border(height, width):
-                y = self._tile_latents(image, tile)
-            yield y
+        return Analysed(height, width, _analysed(engine, image, tiles), len(tiles))
 
     def decompress(
         self, data: bytes, alpha: Alpha = 1.0, progress: Progress | None = None
@@ -239,12 +239,12 @@ class Codec:
         Raises:
             CodecError: See `decompress`.
         """
-        packet, parts = self._opened(data)
+        packet, parts, engine = self._opened(data)
         with border(packet.height, packet.width):
             self.coder.trace_decoding()
-            self._engine.prepare_drawing()  # While latents are decoded.
+            engine.prepare_drawing()  # While latents are decoded.
         y_hat = self._y_hat(packet, parts, progress)
-        return show(self._engine, y_hat, packet.height, packet.width, self.grid)
+        return show(engine, y_hat, packet.height, packet.width, self.grid)
 
     def decode_y_hat(
         self, data: bytes, progress: Progress | None = None
@@ -254,7 +254,7 @@ class Codec:
         Raises:
             CodecError: See `decompress`.
         """
-        packet, parts = self._opened(data)
+        packet, parts, _ = self._opened(data)
         return packet, self._y_hat(packet, parts, progress)
 
     def _y_hat(self, packet, parts, progress: Progress | None) -> np.ndarray:
@@ -271,7 +271,7 @@ class Codec:
         Raises:
             CodecError: See `decompress`.
         """
-        packet, parts = self._opened(data)
+        packet, parts, _ = self._opened(data)
         return packet, list(decoded(self.coder, packet, parts))
 
     def latents(self, image: np.ndarray) -> tf.Tensor:
@@ -280,19 +280,12 @@ class Codec:
         tiles = self.grid.tiles(height, width, self.stride)
         rows: dict[int, list[tf.Tensor]] = {}
         for tile in tiles:
-            y = self._tile_latents(image, tile)
+            y = _tile_latents(self._engine, image, tile)
             rows.setdefault(tile.core.top, []).append(y)
         return tf.concat([tf.concat(row, 2) for row in rows.values()], 1)
 
-    def _tile_latents(self, image: np.ndarray, tile: Tile) -> tf.Tensor:
-        """y of a tile's core, [1, h, w, C] float32."""
-        pixels = window(image, tile.window)
-        y = self._engine.analysis(tf.constant(pixels[np.newaxis], tf.float32))
-        rows, columns = tile.core.inside(tile.window).over(LATENT_STRIDE).slices
-        return y[:, rows, columns]
-
-    def _opened(self, data: bytes) -> tuple[bitstream.Packet, list[Part]]:
-        """A file of this model, and what there is to be decoded in it."""
+    def _opened(self, data: bytes) -> tuple[bitstream.Packet, list[Part], Engine]:
+        """A file of this model, what there is to be decoded in it, and what draws."""
         packet = bitstream.unpack(data, grid=self.grid)
         if packet.model_id != self.model_id:
             raise UnknownModelError(
@@ -300,8 +293,11 @@ class Codec:
                 f"{self.model_id.hex()}."
             )
         parts = parts_of(packet, self.grid, self.stride, self._least_bits)
-        bitstream.check_memory(packet, self.stride, self._footprint)
-        return packet, parts
+        engine = fitting(
+            self._candidates,
+            lambda model: bitstream.check_memory(packet, self.stride, model),
+        )
+        return packet, parts, engine
 
     def estimate(self, image: np.ndarray) -> float:
         """Bits of an image by the model's likelihoods of rounded latents, in float32.
@@ -311,9 +307,27 @@ class Codec:
         height, width, _ = image.shape
         bits = 0.0
         for tile in self.grid.tiles(height, width, self.stride):
-            rate = self._rate(self._tile_latents(image, tile))
+            rate = self._rate(_tile_latents(self._engine, image, tile))
             bits += float(rate.hard_y_bits[0] + rate.hard_z_bits[0])
         return bits
+
+
+def _analysed(
+    engine: Engine, image: np.ndarray, tiles: list[Tile]
+) -> Iterator[tf.Tensor]:
+    height, width, _ = image.shape
+    for tile in tiles:
+        with border(height, width):
+            y = _tile_latents(engine, image, tile)
+        yield y
+
+
+def _tile_latents(engine: Engine, image: np.ndarray, tile: Tile) -> tf.Tensor:
+    """y of a tile's core, [1, h, w, C] float32."""
+    pixels = window(image, tile.window)
+    y = engine.analysis(tf.constant(pixels[np.newaxis], tf.float32))
+    rows, columns = tile.core.inside(tile.window).over(LATENT_STRIDE).slices
+    return y[:, rows, columns]
 
 
 def _check_image(image: np.ndarray) -> None:

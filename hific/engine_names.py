@@ -53,9 +53,10 @@ NEEDS: Mapping[str, Needs] = {
     "openvino-float32": Needs("openvino", _OPENVINO),
 }
 # Measured with "egic" in one process, both networks compiled: 0.91 GB at the start and
-# at most 690 bytes a pixel in TensorFlow; 1.11 GB and 3,260 in OpenVINO's bfloat16,
-# 5,560 in its float32. Shapes it learns late are not planned ahead.
-_MEMORY = {True: Memory(250_000_000, 7.0), False: Memory(250_000_000, 11.0)}
+# at most 690 bytes a pixel in TensorFlow. In OpenVINO 1.14 GB, and 3,260 bytes a pixel
+# in bfloat16 (5,560 in float32) up to 2^19 pixels, for E and G keep theirs; of larger
+# pictures the larger of the two, 1,510 (2,440).
+_MEMORY = {True: Memory(1_100_000_000, 3.2), False: Memory(1_600_000_000, 6.5)}
 _BFLOAT16_ENGINES = {"openvino"}  # Where the processor has it.
 # What `auto` takes the first of that can be had, the fastest first.
 _BY_SPEED: tuple[str, ...] = ("openvino", TENSORFLOW)
@@ -94,6 +95,19 @@ def resolve(
     if not _can(name, there):
         raise EngineError(f"The engine {name!r} needs OpenVINO: {NEEDS[name].install}")
     return name
+
+
+def candidates(name: str | None = None) -> tuple[str, ...]:
+    """The engines for what a name asks for: of each picture, the first that has memory.
+
+    `auto` never refuses a picture that TensorFlow would code; others stand alone.
+
+    Raises:
+        EngineError: See `resolve`.
+    """
+    asked = default() if name is None else name
+    first = resolve(asked)
+    return (first,) if asked != AUTO or first == TENSORFLOW else (first, TENSORFLOW)
 
 
 def memory_of(name: str) -> Memory:

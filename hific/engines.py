@@ -66,6 +66,9 @@ class Engine(Protocol):
     def prepare_drawing(self) -> None:
         """Begins to make ready what any picture needs first; does not wait."""
 
+    def release(self) -> None:
+        """Gives back the memory that was kept for the next picture."""
+
 
 class Source(NamedTuple):
     """What an engine is made from.
@@ -109,6 +112,9 @@ class TensorFlowEngine:
     def prepare_drawing(self) -> None:
         """Begins to make ready what any picture needs first; see `hific.ahead`."""
         self._first.prepare()
+
+    def release(self) -> None:
+        """Has nothing to give back: TensorFlow keeps no memory for a network."""
 
 
 class TensorFlowEnds:

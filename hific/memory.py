@@ -11,6 +11,7 @@ import resource
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from hific import engine_names
 from hific.engine_names import Memory
 from hific.errors import LimitExceededError
 from hific.tiles import GRID
@@ -91,9 +92,19 @@ def needed(
     return model.at_start + model.per_pixel * seen + beside * pixels
 
 
+def largest_here() -> Footprint:
+    """What the largest model takes in the engine that this process was told to use.
+
+    Raises:
+        EngineError: It cannot be had.
+    """
+    return LARGEST.with_engine(engine_names.memory_of(engine_names.resolve()))
+
+
 def beside(height: int, width: int) -> int:
     """Bytes of a picture that a process of any model codes beside others."""
-    return needed(height, width) - LARGEST.at_start
+    model = largest_here()
+    return needed(height, width, model=model) - model.at_start
 
 
 def fits(pictures: int, processes: int = 1) -> bool:
@@ -105,7 +116,7 @@ def fits(pictures: int, processes: int = 1) -> bool:
     """
     own = _resident()
     share = own + (available() - own) // processes
-    return LARGEST.at_start + pictures <= share
+    return largest_here().at_start + pictures <= share
 
 
 def check(

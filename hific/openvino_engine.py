@@ -25,6 +25,9 @@ from hific.errors import CodecError
 
 _DEVICE = "CPU"
 _CPUINFO = pathlib.Path("/proc/cpuinfo")
+# Of larger pictures, in pixels, a network keeps nothing for the next one.
+LARGE = 2**19
+_LATENT = 16 * 16  # Pixels that one position of y stands for.
 # What OpenVINO says when memory is short, where it does not say std::bad_alloc.
 _OUT_OF_MEMORY = ("bad_alloc", "allocate", "out of memory", "Not enough memory")
 
@@ -69,21 +72,28 @@ class OpenVinoEngine:
         between = openvino.Type.bf16 if bfloat16 else exact
         image, latents = 3, source.channels
 
-        def network(part, pick, channels, takes=exact, gives=exact) -> "_Network":
+        def network(
+            part, pick, channels, takes=exact, gives=exact, scale=1
+        ) -> "_Network":
             return _Network(
                 maker,
                 {"part": part, **made_from},
                 lambda: _converted(pick(source.portable()), channels, takes, gives),
+                scale,
             )
 
         self.analysis = self._analysis = network(
             "analysis", lambda model: model.analysis, image
         )
-        self.synthesis = network("synthesis", lambda model: model.synthesis, latents)
+        self.synthesis = network(
+            "synthesis", lambda model: model.synthesis, latents, scale=_LATENT
+        )
+        self._networks = [self.analysis, self.synthesis]
         self.ends = None
         head = source.transforms.head
         if head is not None:
             self.ends = _Ends(network, latents, head.channels, between)
+            self._networks += self.ends.networks
         self._first = self.synthesis if self.ends is None else self.ends.features
 
     def trace_analysis(self) -> None:
@@ -94,17 +104,25 @@ class OpenVinoEngine:
         """Begins to compile what any picture needs first; does not wait."""
         self._first.prepare()
 
+    def release(self) -> None:
+        """Gives back the memory that was kept for the next picture."""
+        for network in self._networks:
+            network.release()
+
 
 class _Ends:
     """See `hific.engines.Ends`."""
 
     def __init__(self, network, latents: int, channels: int, between: openvino.Type):
-        self.features = network("features", _features, latents, gives=between)
+        self.features = network(
+            "features", _features, latents, gives=between, scale=_LATENT
+        )
         self.features.keeps = True
         self.realistic = network("realistic", _realistic, channels, takes=between)
         self.faithful = network(
             "faithful", lambda model: model.head, channels, takes=between
         )
+        self.networks = [self.features, self.realistic, self.faithful]
 
 
 def _features(model: Transforms):
@@ -146,12 +164,14 @@ class _Maker:
 class _Network:
     """One network, compiled once, for several threads."""
 
-    def __init__(self, maker: _Maker, made_from: dict[str, str], convert):
+    def __init__(self, maker: _Maker, made_from: dict[str, str], convert, scale: int):
+        self._scale = scale  # Pixels, for each position of the input.
         self.keeps = False  # Whether its output stays a tensor of OpenVINO's.
         self._maker, self._made_from, self._convert = maker, made_from, convert
         self._lock = threading.Lock()
         self._compiled: openvino.CompiledModel | None = None
         self._idle: list[openvino.InferRequest] = []
+        self._running = 0  # Calls.
 
     def ready(self) -> openvino.CompiledModel:
         """Compiles it, if that was not done before; others wait meanwhile."""
@@ -172,7 +192,20 @@ class _Network:
             thread.shutdown(wait=False)
 
     def __call__(self, x):
-        compiled = self.ready()
+        compiled, large = self.ready(), True
+        with self._lock:
+            self._running += 1
+        try:
+            out, large = self._inferred(compiled, x)
+        finally:
+            with self._lock:
+                self._running -= 1
+            if large:
+                self.release()
+        return out
+
+    def _inferred(self, compiled: openvino.CompiledModel, x):
+        """The output, and whether it is that of a large picture."""
         with _translated():
             try:
                 request = self._idle.pop()
@@ -186,8 +219,26 @@ class _Network:
                 out.copy_to(kept)
             else:
                 kept = tf.constant(np.array(out.data))  # It is written over.
-            self._idle.append(request)
-            return kept
+            large = self._is_large(request)
+            if not large:
+                self._idle.append(request)
+            return kept, large
+
+    def _is_large(self, request: openvino.InferRequest) -> bool:
+        """By what goes in or, where that is features, what comes out."""
+        taken, given = request.get_input_tensor(), request.get_output_tensor()
+        pixels = (
+            self._scale * taken.shape[1] * taken.shape[2],
+            given.shape[1] * given.shape[2],
+        )
+        return max(pixels) > LARGE
+
+    def release(self) -> None:
+        """Gives back what is kept for the next call, unless one is running."""
+        with self._lock:
+            if self._compiled is not None and not self._running:
+                self._idle.clear()
+                self._compiled.release_memory()
 
 
 def _tensor(x) -> openvino.Tensor:

@@ -1,9 +1,11 @@
 import pytest
 
 from egic import cli, commands
-from hific import engine_names
+from hific import engine_names, memory
+from hific.engine_choice import Candidate, fitting
 from hific.engine_names import EngineError, resolve
 from hific.engines import ENGINES
+from hific.errors import LimitExceededError
 from hific.memory import Footprint
 
 NOTHING, EVERYTHING = (lambda module: False), (lambda module: True)
@@ -91,10 +93,11 @@ def test_processes_that_a_command_starts_inherit_its_engine(monkeypatch):
 
 def test_a_model_is_refused_by_what_it_takes_in_its_engine(monkeypatch):
     of_model = Footprint(1000, 100)
-    for bfloat16, expected in ((True, 700), (False, 1100)):
+    expected = {True: (1_100_001_000, 320), False: (1_600_001_000, 650)}
+    for bfloat16 in expected:
         monkeypatch.setattr(engine_names, "has_bfloat16", lambda: bfloat16)  # noqa: B023
         here = of_model.with_engine(engine_names.memory_of("openvino"))
-        assert here == (250_001_000, expected)
+        assert here == expected[bfloat16]
     assert of_model.with_engine(engine_names.memory_of("tensorflow")) == of_model
 
 
@@ -108,3 +111,55 @@ def test_isolated_decoding_is_tensorflows_and_no_other_engine_can_be_asked_for(
     assert "--isolated decodes with TensorFlow" in capsys.readouterr().err
     cli.main(flags)
     assert engine_names.default() == "tensorflow"
+
+
+def test_auto_has_tensorflow_to_spare_and_what_is_asked_for_stands_alone(
+    monkeypatch, no_gpu
+):
+    monkeypatch.setattr(engine_names, "_installed", EVERYTHING)
+    assert engine_names.candidates("auto") == ("openvino", "tensorflow")
+    assert engine_names.candidates("openvino") == ("openvino",)
+    monkeypatch.setattr(engine_names, "_installed", NOTHING)
+    assert engine_names.candidates("auto") == ("tensorflow",)
+
+
+def test_pictures_of_a_folder_count_as_they_do_in_the_engine_in_use(monkeypatch):
+    monkeypatch.setattr(engine_names, "_installed", EVERYTHING)
+    monkeypatch.setenv("EGIC_ENGINE", "tensorflow")
+    assert memory.largest_here() == memory.LARGEST
+    here = memory.beside(640, 640)
+    monkeypatch.setattr(memory, "available", lambda: memory.LARGEST.at_start + here)
+    monkeypatch.setattr(memory, "_resident", lambda: 0)
+    assert memory.fits(here)
+    monkeypatch.setenv("EGIC_ENGINE", "openvino")
+    assert memory.beside(640, 640) > 2 * here
+    assert not memory.fits(here)
+
+
+class _Engine:
+    released = 0
+
+    def __init__(self, name):
+        self.name = name
+
+    def release(self):
+        self.released += 1
+
+
+def test_a_picture_is_coded_by_the_first_engine_that_has_the_memory():
+    large, small = Footprint(10, 7), Footprint(9, 1)
+    fast, spare = _Engine("openvino"), _Engine("tensorflow")
+    both = [Candidate(fast, large), Candidate(spare, small)]
+
+    def within(budget):
+        return lambda model: memory.check(64, 64, budget, model=model)
+
+    assert fitting(both, within(10 + 7 * 64**2)) is fast
+    assert fast.released == 0
+    assert fitting(both, within(9 + 7 * 64**2)) is spare
+    assert fast.released == 1
+    with pytest.raises(LimitExceededError) as refused:
+        fitting(both, within(8 + 64**2))
+    assert "--engine" not in str(refused.value)
+    with pytest.raises(LimitExceededError, match="--engine=tensorflow takes less"):
+        fitting(both[:1], within(9 + 7 * 64**2))

@@ -14,7 +14,14 @@ from egic import codec as builder
 from egic.config import CharmConfig, EgicConfig, HyperConfig, TransformConfig
 from egic.initialisers import Initialiser
 from hific import codec as coding
-from hific import config, engines, openvino_conversion, openvino_engine
+from hific import (
+    config,
+    engine_names,
+    engines,
+    memory,
+    openvino_conversion,
+    openvino_engine,
+)
 from hific.border import border
 from hific.errors import CodecError, LimitExceededError, NonFiniteError
 from hific.network_config import HeadConfig
@@ -100,7 +107,9 @@ def test_hific_runs_in_it_too():
     close(made[1].synthesis(y), made[0].synthesis(y), 1e-4)
 
 
-def test_several_threads_get_what_one_gets(folder):
+@pytest.mark.parametrize("large", [openvino_engine.LARGE, 0])
+def test_several_threads_get_what_one_gets(folder, monkeypatch, large):
+    monkeypatch.setattr(openvino_engine, "LARGE", large)  # 0 keeps no memory.
     engine = engine_of(codec(folder, "openvino-float32"))
     images = [np.full((1, 64, 64 * (1 + i % 2), 3), 20.0 * i) for i in range(8)]
     alone = [np.asarray(engine.analysis(image)) for image in images]
@@ -143,6 +152,30 @@ def test_what_was_compiled_is_read_and_what_is_damaged_compiled_again(
     monkeypatch.setattr(openvino_engine.Cache, "read", lambda *args: b"nonsense")
     assert first_use()[1] == 3
     monkeypatch.setattr(openvino_engine.Cache, "read", kept)
+
+
+def test_auto_leaves_what_it_lacks_memory_for_to_tensorflow(folder, monkeypatch):
+    monkeypatch.setattr(engine_names, "_has_gpu", lambda: False)
+    auto, alone = codec(folder, "auto"), codec(folder, "openvino")
+    theirs = codec(folder, "tensorflow")
+    data = theirs.compress(PICTURE)
+    picture = theirs.decompress(data)
+    first, second = auto._candidates
+    pixels = 128 * 256
+    for budget, engine in (
+        (first.footprint.at_start + first.footprint.per_pixel * pixels, first.engine),
+        (second.footprint.at_start + second.footprint.per_pixel * pixels, None),
+    ):
+        monkeypatch.setattr(memory, "available", lambda: budget)  # noqa: B023
+        if engine is None:
+            assert auto.compress(PICTURE) == data
+            np.testing.assert_array_equal(auto.decompress(data), picture)
+            with pytest.raises(LimitExceededError, match="--engine=tensorflow"):
+                alone.compress(PICTURE)
+            with pytest.raises(LimitExceededError, match="--engine=tensorflow"):
+                alone.decompress(data)
+        else:
+            assert auto.decode(data)._engine is engine
 
 
 def test_latents_that_are_no_numbers_are_found_out(folder):
