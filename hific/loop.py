@@ -165,7 +165,7 @@ class _Progress:
         self.batch: Any = None
         self._batches = batches
         self.wait = DataWait()
-        self._devices, self._asked = devices, asked
+        self.devices, self._asked = devices, asked
         self._wishes: list[tf.Tensor] = []
         self._players = players
         self._round = round_
@@ -192,7 +192,7 @@ class _Progress:
         All workers know it of each other one step late, when the answer is there
         without waiting for it.
         """
-        if self._devices.workers == 1:
+        if self.devices.workers == 1:
             return self._asked()
         return len(self._wishes) > 1 and float(self._wishes[0]) > 0
 
@@ -209,7 +209,7 @@ class _Progress:
             metrics = self._round(batches, self.step.value())
             self.step.assign_add(1)
             self._names[:] = metrics
-            wishes = self._devices.total(asked) if self._devices.workers > 1 else asked
+            wishes = self.devices.total(asked) if self.devices.workers > 1 else asked
             return tf.stack(list(metrics.values())), wishes
 
         return compiled
@@ -261,6 +261,7 @@ def _go_on(
         # Not when interrupted: a run that never stops looks at fixed steps only.
         if progress.is_due(intervals.log) and guard.stuck():
             back = roll_back(guard, checkpoints, progress.step, intervals.checkpoint)
+            progress.devices.meet(back, "weights of step")  # Before the chief saves.
             report.say(f"Step {progress.done} goes on with the weights of step {back}.")
         if progress.is_due(intervals.checkpoint):
             saved = checkpoints.save(progress.done)
