@@ -181,15 +181,15 @@ def build_codec(
         EngineError: An engine does not run here.
     """
     system = SYSTEMS[type(config)]
+    parameters = sum(variable.shape.num_elements() for variable in model.variables)
+    source = source_of(model, lambda: system.portable(config), sha256)
+    footprint = system.footprint(config, parameters)
+    first, *spare = made(engines or (TENSORFLOW,), source, footprint)
     prior = system.coding_prior(config, model)
     for name in ("hyper_synthesis", "walk"):
         part = getattr(model.prior, name)
         if isinstance(part, tf.Module):
             copy_variables(part, getattr(prior, name))
-    parameters = sum(variable.shape.num_elements() for variable in model.variables)
-    source = source_of(model, lambda: system.portable(config), sha256)
-    footprint = system.footprint(config, parameters)
-    first, *spare = made(engines or (TENSORFLOW,), source, footprint)
     return Codec(
         model,
         prior,

@@ -67,6 +67,10 @@ class Cache:
             return None
         return bytes(data)
 
+    def holds(self, made_from: Mapping[str, object]) -> bool:
+        """Whether there is a file to `read`, whole or not."""
+        return self._directory is not None and self._path(made_from).exists()
+
     def write(self, made_from: Mapping[str, object], data: bytes) -> None:
         """Keeps bytes, if it can, and drops others if there are too many."""
         if self._directory is None or len(data) > self._largest:

@@ -95,6 +95,9 @@ class OpenVinoEngine:
             self.ends = _Ends(network, latents, head.channels, between)
             self._networks += self.ends.networks
         self._first = self.synthesis if self.ends is None else self.ends.features
+        drawing = [self._first] if self.ends is None else self.ends.networks[:2]
+        for each in (self._analysis, *drawing):
+            each.prepare(kept=True)  # While the rest of the codec is made.
 
     def trace_analysis(self) -> None:
         """Compiles E, if that was not done before."""
@@ -151,6 +154,10 @@ class _Maker:
         }
         self._cache = cache
 
+    def keeps(self, made_from: dict[str, str]) -> bool:
+        """Whether the network may be on the disk."""
+        return self._cache.holds(made_from)
+
     def make(self, made_from, convert) -> openvino.CompiledModel:
         kept = self._cache.read(made_from)
         if kept is not None:
@@ -182,9 +189,17 @@ class _Network:
                 self._compiled = made
             return self._compiled
 
-    def prepare(self) -> None:
-        """Begins to compile it in another thread; what fails is left to the call."""
-        if self._compiled is not None:
+    def prepare(self, kept: bool = False) -> None:
+        """Begins to compile it in another thread; what fails is left to the call.
+
+        Args:
+            kept: Only where that is to read it from the disk.
+        """
+        if (
+            self._compiled is not None
+            or kept
+            and not self._maker.keeps(self._made_from)
+        ):
             return
         thread = concurrent.futures.ThreadPoolExecutor(1, "compiling")
         with contextlib.suppress(RuntimeError):  # No thread to be had.
