@@ -115,11 +115,11 @@ def test_the_stored_operations_are_those_of_the_full_size_networks():
     counted = {
         "SwinT-ChARM E": forward_flops(egic.analysis, CROP),
         "SwinT-ChARM G": forward_flops(egic.synthesis, y),
-        "SwinT-ChARM P": forward_flops(lambda y: egic.prior.rate(y).y_hat, y),
+        "SwinT-ChARM P": forward_flops(egic.prior.rate, y),
         "ORP": forward_flops(head, (1, 128, 128, 128)),
         "HiFiC E": forward_flops(hific.analysis, CROP),
         "HiFiC G": forward_flops(hific.synthesis, Y),
-        "HiFiC P": forward_flops(lambda y: hific.prior.rate(y).y_hat, Y),
+        "HiFiC P": forward_flops(hific.prior.rate, Y),
         "PatchGAN": forward_flops(build_discriminator(chosen["hific-lo"]), CROP, Y),
         "OASIS": forward_flops(lambda x: oasis(x, None), CROP),
         "DeepLab": forward_flops(lambda x: deeplab(x, None), CROP),

@@ -4,7 +4,6 @@ python -m egic.bench.stage --stage="stage 2 I" --precision=bfloat16
 """
 
 import argparse
-import dataclasses
 import functools
 import json
 import pathlib
@@ -12,7 +11,7 @@ import time
 
 import tensorflow as tf
 
-from egic.bench.stages import STAGES, Size, lpips_of
+from egic.bench.stages import STAGES, Size, add_size, lpips_of
 from egic.bench.timing import least, peak
 from egic.reproduction.counting import graph_flops
 from hific import training
@@ -23,10 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--stage", required=True, choices=STAGES)
     parser.add_argument("--repeats", type=int, default=3)
-    for field in dataclasses.fields(Size):
-        parser.add_argument(
-            f"--{field.name}", type=type(field.default), default=field.default
-        )
+    add_size(parser)
     arguments = vars(parser.parse_args(argv))
     stage, repeats = arguments.pop("stage"), arguments.pop("repeats")
     print(json.dumps(measure(stage, Size(**arguments), repeats)))

@@ -1,5 +1,6 @@
 """The training stages at one size, as the scripts build them, for measuring."""
 
+import argparse
 import copy
 import dataclasses
 import functools
@@ -43,6 +44,15 @@ class Size:
     crop: int = 256
     precision: str = "float32"
     lpips: str = ""
+
+
+def add_size(parser: argparse.ArgumentParser) -> None:
+    """Adds a flag for each field of `Size`."""
+    parser.add_argument("--preset", default=Size.preset)
+    parser.add_argument("--recipe", default=Size.recipe)
+    parser.add_argument("--crop", type=int, default=Size.crop)
+    parser.add_argument("--precision", default=Size.precision, choices=POLICIES)
+    parser.add_argument("--lpips", default=Size.lpips)
 
 
 class Made(NamedTuple):

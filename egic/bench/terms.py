@@ -7,7 +7,6 @@ terms do not add up to a step exactly, which overlaps them.
 """
 
 import argparse
-import dataclasses
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from egic.bench.stages import Size, critic_of, lpips_of, model_of, picture
+from egic.bench.stages import (
+    Size,
+    add_size,
+    critic_of,
+    lpips_of,
+    model_of,
+    picture,
+)
 from egic.bench.timing import least
 from egic.frozen import frozen
 from egic.systems import coded
@@ -26,10 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
-    for field in dataclasses.fields(Size):
-        parser.add_argument(
-            f"--{field.name}", type=type(field.default), default=field.default
-        )
+    add_size(parser)
     arguments = vars(parser.parse_args(argv))
     repeats = arguments.pop("repeats")
     print(json.dumps(measure(Size(**arguments), repeats)))
