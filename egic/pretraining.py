@@ -108,6 +108,9 @@ def _trace(
     def predict(image):
         return critic(image, None, training=False)
 
+    def total(batch, step):
+        return objective(batch, step).total()
+
     picture = (
         tf.TensorSpec((None, None, 3), tf.uint8),
         tf.TensorSpec((None, None), tf.int32),
@@ -120,7 +123,7 @@ def _trace(
     for function, arguments in (
         (train_sample, picture),
         (eval_sample, picture),
-        (objective, (batch, tf.TensorSpec((), tf.int64))),
+        (total, (batch, tf.TensorSpec((), tf.int64))),
         (predict, (tf.TensorSpec((1, *data.eval_crop, 3), tf.float32),)),
     ):
         tf.function(function, autograph=False).get_concrete_function(*arguments)

@@ -14,7 +14,7 @@ from tests import four_bits  # noqa: E402
 assert "tensorflow" in sys.modules  # Loaded inside app.run, it starts as version 1.
 
 evaluate.measured.identify = lambda path: path
-evaluate.measured.egic.load = lambda directory: four_bits.InContainer()
+evaluate.measured.egic.load = lambda directory, engine: four_bits.InContainer()
 evaluate.measured.interpolation.load = four_bits.between
 if "OWN_MODEL" in os.environ:
     evaluate.default_model.PATH = pathlib.Path(os.environ["OWN_MODEL"])
