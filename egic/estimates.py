@@ -259,9 +259,10 @@ One rate of the published model, all four commands at the presets of the paper:
 - **Share**: {assumed} of the peak is an assumption, usual for training convolutions.
   The measured share is of another machine, below. A processor's cores are easier to
   keep busy than a GPU, so the last two columns are what it can hardly fall below.
-- **{many} GPUs** are taken as {ratio:g} times one, {scaling} of {many} times: also an
-  assumption, for the scripts use one GPU each. What {many} can do today is train the
-  six rates at once, at {assumed} in {critic} hours for the discriminator they share
+- **{many} GPUs** that share each batch ([Many devices](devices.md)) are taken as
+  {ratio:g} times one, {scaling} of {many} times: also an assumption,
+  [Scaling](scaling.md) has a model of it. For all six rates each may have a GPU of its
+  own instead: at {assumed} that takes {critic} hours for the discriminator they share
   and {rate} for the rest.
 - Loading data, validation and checkpoints are left out.
 
