@@ -10,10 +10,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 # Slurm no longer hands this from a job to its steps.
 export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}
+step='' asked=''
+trap 'asked=1; [ -z "$step" ] || kill -USR1 "$step"' USR1 TERM  # srun hands it on.
 # A task that ends early leaves the others time to save.
 srun --kill-on-bad-exit=0 --wait=100 "${EGIC_PYTHON:-python}" "$@" &
 step=$!
-trap 'kill -USR1 "$step"' USR1 TERM  # srun hands it on to all its tasks.
+[ -z "$asked" ] || kill -USR1 "$step"  # It came before there was anybody to tell.
 while kill -0 "$step" 2>/dev/null; do
     wait "$step"  # Returns early when a signal comes.
 done
