@@ -75,6 +75,6 @@ def load(
     if directory is None:
         directory = default_model.directory()
     with garbage.put_off():
-        from egic.codec import load as load_bundle  # Loads TensorFlow: takes seconds.
+        from egic.stored import load as load_bundle  # Loads TensorFlow: takes seconds.
 
         return load_bundle(directory, *engines)

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from egic import codec
-from egic.codec import Loaded
+from egic.stored import Loaded
 from hific.codec import CodecModel
 from hific.engines import TensorFlowEngine
 from hific.errors import ModelLoadError, UnsupportedAlphaError

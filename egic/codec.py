@@ -1,10 +1,9 @@
 """Builds the codec of any config, writes models and loads them."""
 
-import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -25,7 +24,6 @@ from hific.config import HificConfig
 from hific.engine_choice import made
 from hific.engine_names import TENSORFLOW
 from hific.entropy import FactorizedDensity, Prior
-from hific.errors import LimitExceededError, ModelLoadError
 from hific.memory import LARGEST, SMALLEST, Footprint
 from hific.names import copy_variables, named_variables
 
@@ -110,16 +108,6 @@ class System:
     stride: Callable[[Any], int]
     footprint: Callable[[Any, int], Footprint]
 
-
-# What building from values of the wrong type or size has been seen to raise.
-_BAD_CONFIG = (
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    tf.errors.InvalidArgumentError,
-)
 
 SYSTEMS: dict[type, System] = {
     EgicConfig: System(
@@ -254,92 +242,3 @@ def save(
     }
     built = dataclasses.asdict(tables.build(model.prior.density))
     return bundle.write(out, hific.config.to_dict(config), weights, built, storage)
-
-
-def load(directory: str | pathlib.Path, *engines: str) -> Codec:
-    """Loads a model bundle.
-
-    Args:
-        directory: Holds it.
-        engines: Keys of `hific.engines.ENGINES`, see `build_codec`.
-
-    Raises:
-        ModelLoadError, LimitExceededError: See `read`.
-        EngineError: The engine does not run here.
-    """
-    loaded = read(directory)
-    with _memory_for(directory):
-        return build_codec(*loaded, *engines)
-
-
-class Loaded(NamedTuple):
-    """A trained model, for inference, and what a codec needs besides."""
-
-    config: Any
-    model: CodecModel
-    tables: tables.Tables
-    model_id: bytes
-    sha256: str = ""  # Of the bundle; "" is of none.
-
-
-def read(directory: str | pathlib.Path) -> Loaded:
-    """Reads the model of a bundle.
-
-    Raises:
-        ModelLoadError: The folder holds no bundle, a damaged one, or one whose weights
-            or tables do not fit its config.
-        LimitExceededError: The memory of this machine does not suffice for it.
-    """
-    with _memory_for(directory):
-        data = bundle.read(pathlib.Path(directory))
-        config, model = _empty(data.config, directory)
-        _assign(model, data.weights, directory)
-        coding_tables = _tables(data.tables, model, directory)
-        return Loaded(config, model, coding_tables, data.model_id, data.sha256)
-
-
-@contextlib.contextmanager
-def _memory_for(directory) -> Iterator[None]:
-    try:
-        yield
-    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-        raise LimitExceededError(
-            f"The memory of this machine does not suffice for the model in {directory}."
-        ) from error
-
-
-def _empty(plain: dict[str, Any], directory) -> tuple[Any, CodecModel]:
-    """The config of a bundle, and a model of it whose weights are to be read."""
-    try:
-        config = hific.config.from_dict(plain, egic.config.KINDS)
-        return config, SYSTEMS[type(config)].infer(config)
-    except _BAD_CONFIG as error:
-        raise ModelLoadError(
-            f"The model in {directory} is not understood: {error}"
-        ) from error
-
-
-def _tables(arrays: dict[str, np.ndarray], model: CodecModel, directory):
-    try:
-        coding_tables = tables.Tables(**arrays)
-        coding_tables.check(model.prior.density.channels)
-    except (ValueError, TypeError) as error:
-        raise ModelLoadError(f"The tables in {directory} fail: {error}") from error
-    return coding_tables
-
-
-def _assign(model: CodecModel, weights: dict[str, np.ndarray], directory) -> None:
-    variables = named_variables(model)
-    if set(variables) != set(weights):
-        odd = sorted(set(variables) ^ set(weights))
-        raise ModelLoadError(
-            f"The weights in {directory} do not fit its config: {len(odd)} names "
-            f"differ, the first is {odd[0]!r}."
-        )
-    for name, variable in variables.items():
-        if tuple(variable.shape) != weights[name].shape:
-            raise ModelLoadError(
-                f"{name} in {directory} has shape {weights[name].shape}, the config "
-                f"asks for {tuple(variable.shape)}."
-            )
-        variable.assign(weights[name])

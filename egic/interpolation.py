@@ -20,9 +20,9 @@ from collections.abc import Sequence
 import numpy as np
 
 import egic.config
-from egic import batch, codec
+from egic import batch, codec, stored
 from egic.blends import MODES, check_shared
-from egic.codec import Loaded
+from egic.stored import Loaded
 from hific import bitstream, checkpoints, images, tables
 from hific.choices import choose
 from hific.errors import CodecError, ModelLoadError
@@ -100,7 +100,7 @@ def load(
     Of a run the newest checkpoint is taken, with averaged weights where it kept them.
 
     Raises:
-        ModelLoadError, LimitExceededError, ValueError: See `egic.codec.read` and
+        ModelLoadError, LimitExceededError, ValueError: See `egic.stored.read` and
             `InterpolatingCodec`.
     """
     return InterpolatingCodec(read(first), read(second), mode)
@@ -110,7 +110,7 @@ def read(directory: str | pathlib.Path) -> Loaded:
     """Reads the model of a bundle, or of a run's newest checkpoint; see `load`."""
     directory = pathlib.Path(directory)
     if not (directory / "checkpoints").is_dir():
-        return codec.read(directory)
+        return stored.read(directory)
     try:
         config = egic.config.load(directory / "config.json")
         trained = codec.build_model(config)

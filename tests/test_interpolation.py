@@ -9,9 +9,9 @@ import tensorflow as tf
 
 import egic
 import hific.config
-from egic import blends, interpolation
+from egic import blends, interpolation, stored
 from egic import codec as builder
-from egic.codec import Loaded
+from egic.stored import Loaded
 from hific import bitstream, images
 from hific.checkpoints import Checkpoints
 from hific.codec import CodecModel
@@ -234,7 +234,7 @@ def test_a_run_without_checkpoints_is_named(tmp_path, folders):
 
 
 def test_different_padding_is_refused(folders):
-    first, second = (builder.read(folders / name) for name in ("g1", "g2"))
+    first, second = (stored.read(folders / name) for name in ("g1", "g2"))
     compatible = dataclasses.replace(first.config, compatible=True)
     with pytest.raises(ModelLoadError, match="multiples of 256 and 64"):
         interpolation.InterpolatingCodec(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import egic
-from egic import cli, codec, default_model, isolation, models
+from egic import cli, codec, default_model, isolation, models, stored
 from egic.batch import UsageError
 from egic.isolation import Budget
 from egic.models import IsolatedDecoder, Models
@@ -33,7 +33,7 @@ def micro(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def compressed(micro):
-    return codec.load(micro).compress(micro_codec.picture())
+    return stored.load(micro).compress(micro_codec.picture())
 
 
 def test_a_folder_of_bundles_is_searched_by_id(tmp_path):

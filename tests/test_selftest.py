@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from egic import cli, codec, configurations, default_model, selftest
+from egic import cli, codec, configurations, default_model, selftest, stored
 from egic.configurations import CONFIGURATIONS
 from hific import conformance, memory, patterns
 from hific.errors import ModelLoadError
@@ -83,7 +83,7 @@ def test_other_latents_than_the_vectors_say_are_reported(
 
 
 def test_other_pixels_than_the_vectors_say_are_reported(bundle, vectors):
-    loaded = codec.load(bundle)
+    loaded = stored.load(bundle)
     for levels, tolerated in ((1, True), (2, False)):
         pictures = {1.0: vectors[3].pictures[1.0].copy()}
         value = pictures[1.0][5, 5, 0]
@@ -96,7 +96,7 @@ def test_other_pixels_than_the_vectors_say_are_reported(bundle, vectors):
 
 
 def test_a_hundred_flipped_indexes_of_a_hundred_are_reported(bundle, vectors):
-    loaded = codec.load(bundle)
+    loaded = stored.load(bundle)
     reported = 0
     with flipping_decoder.flipping() as position:
         for number in range(100):
@@ -169,7 +169,7 @@ def test_a_model_without_vectors_says_how_to_make_them(tmp_path, capsys):
 
 
 def test_vectors_do_not_change_the_model_id(bundle):
-    before = codec.load(bundle).model_id
+    before = stored.load(bundle).model_id
     assert all(vector.data[6:10] == before for vector in selftest.read_vectors(bundle))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from deeplab2_tf import labels
 from deeplab2_tf.synthetic import Scenes
-from egic import codec, figures, stage2
+from egic import codec, figures, stage2, stored
 from egic.discriminators import build
 from egic.pretraining_config import DiscriminatorConfig, OasisConfig
 from egic.stage2_config import AdamConfig, GeneratorWeights, Stage2Config
@@ -98,7 +98,7 @@ def test_files_stay_as_they_were_while_their_pictures_change(runs, trained):
 def test_what_reads_a_codecs_run_reads_this_one(trained, tmp_path):
     _, workdir = trained
     codec.export(workdir, tmp_path)
-    assert isinstance(codec.load(tmp_path), codec.Codec)
+    assert isinstance(stored.load(tmp_path), codec.Codec)
 
 
 def test_the_run_directory_tells_the_experiment_and_every_term(trained):

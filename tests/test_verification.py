@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from egic import cli, codec, configurations, verification
+from egic import cli, codec, configurations, stored, verification
 from egic.verification import Verifier
 from hific.errors import CodecError, DecodeMismatchError, LimitExceededError
 from hific.images import write_png
@@ -20,7 +20,7 @@ def micro(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def files(micro):
-    loaded = codec.load(micro)
+    loaded = stored.load(micro)
     sizes = [(1, 1), (50, 70), (64, 64), (33, 129)]
     return [loaded.compress(micro_codec.picture(*size)) for size in sizes]
 

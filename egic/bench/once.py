@@ -7,7 +7,7 @@ import time
 import numpy as np
 from rich.table import Table
 
-from egic import codec
+from egic import codec, stored
 from egic.bench.processes import command
 from egic.config import EgicConfig
 from hific import tables
@@ -29,7 +29,7 @@ def life_table(config: EgicConfig, size: tuple[int, int]) -> Table:
         table.add_row("tables", f"{time.perf_counter() - start:.2f}", "")
         codec.save(config, model, root / "model")
         start = time.perf_counter()
-        codec.load(root / "model")
+        stored.load(root / "model")
         table.add_row("load", f"{time.perf_counter() - start:.2f}", "")
         write_png(root / "photo.png", photograph(*size))
         for verb, name in (("compress", "photo.png"), ("decompress", "photo.egic")):

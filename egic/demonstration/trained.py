@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-import egic.codec
 from deeplab2_tf import evaluation, pictures
 from deeplab2_tf.synthetic import Scenes
+from egic import codec, stored
 from egic.demonstration.comparison import Comparison, compare
 from egic.demonstration.stages import Folders
 from egic.discriminators import build
@@ -39,9 +39,9 @@ def show(folders: Folders) -> Trained:
 
     Writes model/, scene.png, scene.egic and scene.alpha-A.png to the folder.
     """
-    egic.codec.export(folders.head, folders.model)
+    codec.export(folders.head, folders.model)
     scene = _UNSEEN.read(0).image
-    comparison = compare(egic.codec.load(folders.model), scene, ALPHAS, ())
+    comparison = compare(stored.load(folders.model), scene, ALPHAS, ())
     write_png(folders.out / "scene.png", scene)
     write_atomically(folders.out / "scene.egic", comparison.data)
     for alpha, image in comparison.drawn.items():
