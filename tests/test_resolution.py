@@ -1,17 +1,23 @@
 """Convolutions next to a change of resolution, against the two steps one by one."""
 
+import collections
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager import context
 
+from egic.discriminators import oasis
 from egic.discriminators.resolution import (
     convolve_and_halve,
     double,
     double_and_convolve,
     halve,
 )
+from hific.conditioning import Conditioning
 from hific.layers import built
-from hific.training import set_seeds
+from hific.objectives import Terms
+from hific.training import Group, Player, make_train_step, set_seeds
 from hific.weight_norms import WEIGHT_NORMS, calibrate
 
 ONE_AFTER_THE_OTHER = {
@@ -100,3 +106,35 @@ class Network(tf.Module):
 
     def __call__(self, x):
         return self.way(self.layer, x)
+
+
+def optimised(critic):
+    """How many operations of each kind are left of a step that trains it."""
+
+    def objective(image, step):
+        del step
+        return Terms({"t": tf.reduce_mean(tf.square(critic(image, training=True)))})
+
+    optimizer = tf.keras.optimizers.SGD(0.1)
+    player = Player("d", objective, [Group(critic.trainable_variables, optimizer)])
+    step = make_train_step([player])
+    image = tf.random.stateless_uniform((1, 8, 8, 3), (1, 2), 0.0, 255.0)
+    with tf.device("/CPU:0"):
+        context.enable_run_metadata()
+        try:
+            step((image,), tf.constant(0, tf.int64))
+            graphs = context.export_run_metadata().function_graphs
+        finally:
+            context.disable_run_metadata()
+    nodes = [node for graph in graphs for node in graph.post_optimization_graph.node]
+    return collections.Counter(node.op for node in nodes)
+
+
+def test_convolutions_are_fused_although_sums_are_used_twice():
+    critic = oasis.OasisDiscriminator(Conditioning(), 5, (4, 6), (6, 4))
+    counts = optimised(critic)
+    # conv_0, conv_1 and a shortcut of each block, and the logits; one shortcut is its
+    # input, and where sides are doubled a transposed convolution learns by a plain one.
+    assert counts["_FusedConv2D"] == 4 * 3 + 1 - 1 - 2
+    assert counts["Conv2D"] == 2
+    assert counts["Conv2DBackpropFilter"] == 4 * 3 + 1 - 1
