@@ -42,6 +42,31 @@ def test_the_twin_gives_the_same_to_rounding_in_graphs_and_without(model):
     np.testing.assert_allclose(traced(picture(0)), theirs, rtol=1e-4, atol=1e-5)
 
 
+PARTS = {
+    "h_a": (lambda model: model.prior.hyper_analysis, (1, 4, 4, 128)),
+    "h_s": (lambda model: model.prior.hyper_synthesis, (1, 1, 1, 64)),
+    "G": (lambda model: model.synthesis, (1, 4, 4, 128)),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_of_the_twin_gives_the_same_for_the_same_latents(part, model):
+    choose, shape = PARTS[part]
+    x = tf.round(3.0 * tf.random.stateless_normal(shape, (0, 5)))
+    parts = choose(frozen(model)), choose(model)
+    ours, theirs = (tf.function(one, autograph=False)(x) for one in parts)
+    for one, other in zip(tf.nest.flatten(ours), tf.nest.flatten(theirs), strict=True):
+        scale = np.abs(other).max()
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5 * scale)
+
+
+def test_the_twin_has_the_slices_and_the_density_of_the_model(model):
+    prior = frozen(model).prior
+    assert prior.walk is model.prior.walk
+    assert prior.density is model.prior.density
+    assert prior.noisy_hyper == model.prior.noisy_hyper
+
+
 def test_a_gradient_through_the_twin_is_refused(model):
     twin = frozen(model)
 
