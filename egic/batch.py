@@ -11,10 +11,10 @@ import errno
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from hific import bitstream, signals
+from hific import bitstream, pipelines, signals
 from hific.errors import CodecError, ModelLoadError
 
 EXIT_USAGE = 2
@@ -24,7 +24,13 @@ EXIT_MEMORY = 5
 EXIT_STOPPED = signals.EXIT_INTERRUPTED  # A folder, and the same command goes on.
 EXIT_INTERRUPTED = 130
 
+# In work in one process: one that is read, one in the networks, one that is entropy
+# coded or written.
+AT_ONCE = 3
+
 Item = TypeVar("Item")
+
+_OF_ONE_FILE = (CodecError, OSError, MemoryError)
 
 
 class UsageError(Exception):
@@ -201,18 +207,65 @@ def run(items: Sequence[Item], work: Callable[[Item], str], verb: str) -> int:
     Raises:
         ModelLoadError: It would fail every item alike.
     """
+    return _report(_one_by_one(items, work), len(items), verb)
+
+
+def run_line(
+    jobs: Sequence[Job],
+    line: pipelines.Line,
+    told: Callable[[Job, Made], str],
+    verb: str,
+) -> int:
+    """Like `run`, with several jobs in the stages of a line at once.
+
+    What becomes of each, and the order in which it is told, is as if they were done one
+    by one.
+
+    Args:
+        jobs: Each is checked before its first stage.
+        line: From jobs to what they made.
+        told: What is said of a job that was done.
+    """
+    first = pipelines.Line((_checked, line.stages[0]))
+    line = dataclasses.replace(line, stages=(first, *line.stages[1:]))
+    if len(jobs) > 1:
+        overs = pipelines.run(line, jobs, AT_ONCE, _OF_ONE_FILE)
+    else:  # In this thread.
+        overs = _one_by_one(jobs, line)
+    with contextlib.closing(overs):
+        lines = (_told(over, told) for over in overs)
+        return _report(lines, len(jobs), verb)
+
+
+def _checked(job: Job) -> Job:
+    check(job)
+    return job
+
+
+def _told(over: pipelines.Over, told) -> pipelines.Over:
+    return over if over.error else over._replace(value=told(over.item, over.value))
+
+
+def _one_by_one(items, work) -> Generator[pipelines.Over, None, None]:
+    for item in items:
+        try:
+            over = pipelines.Over(item, work(item))
+        except _OF_ONE_FILE as error:
+            over = pipelines.Over(item, error=error)
+        yield over
+
+
+def _report(overs: Iterable[pipelines.Over], total: int, verb: str) -> int:
+    """Prints the line of each item, its value, or its error; see `run`."""
     exit_code = 0
-    with _progress(len(items), verb) as show:
-        for item in items:
-            line = None
-            try:
-                line = work(item)
-            except ModelLoadError:
-                raise
-            except (CodecError, OSError, MemoryError) as error:
-                complain(str(item), error)
-                exit_code = exit_code or exit_code_of(error)
-            show(line)
+    with _progress(total, verb) as show:
+        for over in overs:
+            if isinstance(over.error, ModelLoadError):
+                raise over.error
+            if over.error is not None:
+                complain(str(over.item), over.error)
+                exit_code = exit_code or exit_code_of(over.error)
+            show(over.value)
     return exit_code
 
 

@@ -29,9 +29,6 @@ from hific.signals import Signals, leaving
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _DEATHS_IN_A_ROW = 10
 
-# One that is read, one in the networks, one that is entropy coded or written.
-AT_ONCE = 3
-
 _STOPPING = b"egic: stopping after the files in work; once more to stop at once\n"
 
 
@@ -67,7 +64,7 @@ class Order:
     shard: Shard
     processes: int
     replace: bool
-    at_once: int = AT_ONCE
+    at_once: int = batch.AT_ONCE
 
     def job(self, found: Found) -> batch.Job:
         """Source and targets of a file; who begins it has made sure of the targets."""

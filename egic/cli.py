@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from egic import batch, coding_flags, commands, flags
-from hific import garbage
+from hific import garbage, pipelines
 from hific.errors import CodecError
 
 _DESCRIPTION = """\
@@ -38,6 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     garbage.leave_to_the_system()
     args = _parser().parse_args(argv)
+    code = _run(args)
+    pipelines.leave_if_at_work(code)
+    return code
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         commands.choose_engine(args)
         return args.command(args)

@@ -43,14 +43,9 @@ def compress(args: argparse.Namespace) -> int:
         return batch_folders.run(_order(folder, args))
     batch.refuse_flags_of_folders(args)
     with progress.tiles("compressing", args.files) as tell:
-        do = worker(args, tell)
+        stages = worker(args, tell)
         jobs = batch.plan(args.files, args.out_dir, ".egic", replace=args.force)
-
-        def work(job: batch.Job) -> str:
-            batch.check(job)
-            return line(job, do(job))
-
-        return batch.run(jobs, work, "compressing")
+        return batch.run_line(jobs, stages, line, "compressing")
 
 
 def worker(args: argparse.Namespace, tell: Progress | None = None) -> pipelines.Line:
@@ -118,7 +113,9 @@ def line_of(
         functools.partial(_encode, codec),
         _write,
     )
-    return pipelines.Line(stages, _need, functools.partial(memory.fits, processes))
+    return pipelines.Line(
+        stages, _need, functools.partial(memory.fits, processes=processes)
+    )
 
 
 class _Picture(NamedTuple):

@@ -48,7 +48,7 @@ def decompress(args: argparse.Namespace) -> int:
         return batch_folders.run(_order(folder, args))
     batch.refuse_flags_of_folders(args)
     with progress.tiles("decompressing", args.files) as tell:
-        do = worker(args, tell)
+        stages = worker(args, tell)
         jobs = batch.plan(
             args.files,
             args.out_dir,
@@ -57,15 +57,10 @@ def decompress(args: argparse.Namespace) -> int:
             extra=[] if args.invented is None else [args.invented],
             also_read=[] if args.alpha_map is None else [args.alpha_map],
         )
-
-        def work(job: batch.Job) -> str:
-            batch.check(job)
-            try:
-                return line(job, do(job))
-            except UnsupportedAlphaError as error:  # It would fail every file alike.
-                raise batch.UsageError(str(error)) from error
-
-        return batch.run(jobs, work, "decompressing")
+        try:
+            return batch.run_line(jobs, stages, line, "decompressing")
+        except UnsupportedAlphaError as error:  # It would fail every file alike.
+            raise batch.UsageError(str(error)) from error
 
 
 def worker(args: argparse.Namespace, tell: Progress | None = None) -> pipelines.Line:
@@ -140,7 +135,7 @@ def line_of(
     )
     if together:
         networks = (pipelines.Line(networks),)
-    fits = functools.partial(memory.fits, processes)
+    fits = functools.partial(memory.fits, processes=processes)
     return pipelines.Line((_read, *networks, _write), _need, fits)
 
 

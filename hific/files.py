@@ -1,10 +1,18 @@
 """Files that are either complete or absent, even after a power cut."""
 
+import contextlib
 import os
 import pathlib
 import re
 import secrets
+import threading
 from collections.abc import Iterable
+from typing import NoReturn
+
+# What threads of this process are writing; held while one more is begun.
+_unfinished: set[pathlib.Path] = set()
+_beginning = threading.Lock()
+_SECONDS_TO_BEGIN = 1.0  # Where it takes longer, the disk is away.
 
 
 def write_atomically(path: pathlib.Path, data: bytes) -> None:
@@ -19,14 +27,30 @@ def write_atomically(path: pathlib.Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(unfinished_name(path.name))
     try:
-        with partial.open("wb") as file:
+        with _beginning:
+            _unfinished.add(partial)
+            file = partial.open("wb")
+        with file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+        _unfinished.discard(partial)
     sync(path.parent)
+
+
+def leave(code: int) -> NoReturn:
+    """Ends this process at once, whatever its threads do; what they write is removed.
+
+    A file that got its name is whole and stays.
+    """
+    _beginning.acquire(timeout=_SECONDS_TO_BEGIN)  # For good: nobody begins another.
+    for partial in tuple(_unfinished):
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+    os._exit(code)
 
 
 def unfinished_name(name: str) -> str:

@@ -7,13 +7,17 @@ wait for a disk, or compute outside of Python: as Pillow, zlib and networks do.
 import dataclasses
 import itertools
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from hific import files
+
 Stage = Callable[[Any], Any]
 
+_NAME = "stage"  # Of their threads.
 _SECONDS_TO_END = 2.0  # Of stages that work on what nobody wants any more.
 
 
@@ -113,7 +117,7 @@ def run(
         threading.Thread(
             target=_serve,
             args=(stage, *pair, passed_on, closed),
-            name="stage",
+            name=_NAME,
             daemon=True,
         )
         for stage, pair in zip(line.stages, itertools.pairwise(ends), strict=True)
@@ -131,6 +135,18 @@ def run(
         end_at = time.monotonic() + _SECONDS_TO_END
         for thread in threads:  # The feeder may wait for items that never come.
             thread.join(max(0.0, end_at - time.monotonic()))
+
+
+def leave_if_at_work(code: int) -> None:
+    """Ends this process at once if stages are, which `run` no longer waits for.
+
+    TensorFlow in a thread does not survive that Python ends around it. What is being
+    written is removed.
+    """
+    if any(thread.name == _NAME for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        files.leave(code)
 
 
 class _Defect(NamedTuple):

@@ -26,7 +26,7 @@ from collections.abc import (
 from multiprocessing import connection
 from typing import Any, NamedTuple
 
-from hific import pipelines
+from hific import files, pipelines
 from hific.errors import CodecError, UnsupportedAlphaError
 
 Work = Callable[[Any], Any] | pipelines.Line
@@ -282,6 +282,15 @@ def _serve(pipe, make, threads, at_once) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _limit_threads(threads)
     tasks = _received(pipe)
+    try:
+        _answer(pipe, tasks, make, at_once)
+    except SystemExit:  # Told to end, with stages that may take long.
+        pipelines.leave_if_at_work(1)
+        raise
+
+
+def _answer(pipe, tasks: Iterator[Hashable], make, at_once: int) -> None:
+    """Works on what is received, and sends what became of it."""
     with contextlib.suppress(BrokenPipeError):
         for task in tasks:
             try:
@@ -319,7 +328,7 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
-    os._exit(1)
+    files.leave(1)
 
 
 def _limit_threads(threads: int) -> None:

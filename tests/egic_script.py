@@ -32,12 +32,12 @@ def write_model(folder: pathlib.Path) -> None:
     bundle.write(folder, {}, {}, {})
 
 
-def _load(directory):
+def load(directory):
     return SlowCodec(bytes.fromhex(bundle.read_manifest(directory)["sha256"])[:4])
 
 
 if __name__ in ("__main__", "__mp_main__"):  # Here and in the processes it starts.
-    egic.load = _load
+    egic.load = load
 
 if __name__ == "__main__":
     sys.exit(cli.main())

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import os
 import signal
+import time
 
 from PIL import Image
 
@@ -36,6 +37,10 @@ def fill_disk(job):
 
 def load_no_model(job):
     raise ModelLoadError("no model here")
+
+
+def linger(job):
+    time.sleep(0.3)
 
 
 def tell_to_stop(job):

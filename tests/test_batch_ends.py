@@ -16,6 +16,7 @@ from tests.folder_orders import (
     changed,
     die,
     fill_disk,
+    linger,
     load_no_model,
     outputs,
     pictures,
@@ -113,7 +114,9 @@ def test_what_would_meet_every_file_ends_the_run_in_a_good_state(order, trouble,
 
 def test_a_run_that_is_told_to_stop_finishes_what_it_began(order, capfd):
     pictures(order, *(f"{i}.png" for i in range(9)))
-    make = functools.partial(working, {"2.png": tell_to_stop})
+    # The other process must not be done with all of them before this one has begun.
+    trouble = {f"{i}.png": linger for i in range(3, 9)} | {"2.png": tell_to_stop}
+    make = functools.partial(working, trouble)
     two = changed(order, make=make, processes=2)
     assert batch_folders.run(two) == batch.EXIT_STOPPED
     done = outputs(order)

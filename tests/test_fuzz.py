@@ -161,12 +161,13 @@ def test_an_exception_that_is_no_codec_error_is_found(monkeypatch):
 def test_an_output_of_a_refused_file_is_found(monkeypatch, tmp_path):
     from egic import decompression
     from hific.files import write_atomically
+    from hific.pipelines import Line
 
-    def decode_early(job, *_):
+    def decode_early(job):
         write_atomically(job.target, b"early")
         raise CodecError("and refused")
 
-    monkeypatch.setattr(decompression, "line_of", lambda *_: decode_early)
+    monkeypatch.setattr(decompression, "line_of", lambda *_: Line((decode_early,)))
     with pytest.raises(Violation, match="left behind: {'in.png'}"):
         run_all("decompress_command")
 
