@@ -13,6 +13,7 @@ Whatever `compress`, `decompress` and `load` refuse, they refuse with a child of
 
 import pathlib
 import typing
+from concurrent import futures
 
 from hific.engine_names import EngineError, candidates
 from hific.errors import (
@@ -69,12 +70,14 @@ def load(
         ModelLoadError: The bundle is absent, incomplete, damaged or of an unknown kind.
     """
     from egic import default_model
-    from hific import garbage
+    from hific import bundle, garbage
 
     engines = candidates(engine)
     if directory is None:
         directory = default_model.directory()
-    with garbage.put_off():
+    with garbage.put_off(), futures.ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(bundle.read, pathlib.Path(directory))
+
         from egic.stored import load as load_bundle  # Loads TensorFlow: takes seconds.
 
-        return load_bundle(directory, *engines)
+        return load_bundle(directory, *engines, read_bundle=lambda _: reading.result())

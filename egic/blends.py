@@ -136,7 +136,7 @@ def image_renderer(first: Loaded, second: Loaded) -> Renderer:
         channels,
         _WholeHead(first.model.synthesis, channels),
     )
-    engine = TensorFlowEngine(model, channels)
+    engine = TensorFlowEngine(model, channels, headed=True)
     return lambda y_hat, height, width: show(engine, y_hat, height, width)
 
 
@@ -150,7 +150,7 @@ def weights_renderer(first: Loaded, second: Loaded) -> Renderer:
     model = codec.SYSTEMS[type(config)].infer(config).without_head()
     ends = first.model.synthesis, second.model.synthesis
     blend_weights(model.synthesis, *ends, 1.0)
-    engine = TensorFlowEngine(model, model.channels)
+    engine = TensorFlowEngine(model, model.channels, headed=False)
 
     @dataclasses.dataclass(frozen=True)
     class Reweighted:

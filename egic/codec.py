@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,8 @@ from hific.engine_choice import made
 from hific.engine_names import TENSORFLOW
 from hific.entropy import FactorizedDensity, Prior
 from hific.memory import LARGEST, SMALLEST, Footprint
-from hific.names import copy_variables, named_variables
+from hific.model import Model
+from hific.names import named_variables
 
 RELEASED_STRIDE = 256  # What EGIC's released code pads pictures to.
 
@@ -67,13 +68,13 @@ def build_egic(
     return CodecModel(analysis, synthesis, prior, latent, head)
 
 
-def build_egic_coding_prior(config: EgicConfig, model: CodecModel) -> Prior:
-    """The float64 twin of the prior; its weights are yet to be copied."""
+def build_egic_coding_prior(config: EgicConfig) -> Prior:
+    """P as coding computes it, h_s and the walk in float64; weights are yet to come."""
     init = Blank(dtype="float64")
     latent = config.transform.dims[-1]
     return Prior(
-        model.prior.hyper_analysis,
-        model.prior.density,
+        transforms.HyperAnalysis(config.hyper, latent, Blank(), KERNELS[fastest()]),
+        FactorizedDensity(config.hyper.channels),
         transforms.HyperSynthesis(config.hyper, latent, init, KERNELS["plain"]),
         SliceWalk(config.charm, latent, init),
     )
@@ -96,7 +97,8 @@ class System:
         train: (config, precision, seed) -> a model with fresh weights.
         infer: config -> a model for the fastest inference here, weights to be read.
         portable: The same of operations that other engines than TensorFlow know.
-        coding_prior: (config, model) -> the float64 twin of its prior.
+        channels: config -> C, of y.
+        coding_prior: config -> its P as coding computes it, weights to be read.
         stride: config -> what pictures are padded to multiples of.
         footprint: (config, parameters) -> what coding takes of memory.
     """
@@ -104,7 +106,8 @@ class System:
     train: Callable[[Any, str, int], CodecModel]
     infer: Callable[[Any], CodecModel]
     portable: Callable[[Any], CodecModel]
-    coding_prior: Callable[[Any, CodecModel], Prior]
+    channels: Callable[[Any], int]
+    coding_prior: Callable[[Any], Prior]
     stride: Callable[[Any], int]
     footprint: Callable[[Any, int], Footprint]
 
@@ -118,6 +121,7 @@ SYSTEMS: dict[type, System] = {
             config, kernels=fastest(), init=Blank(), tokens_at_once=TOKENS_AT_ONCE
         ),
         lambda config: build_egic(config, kernels="portable", init=Blank()),
+        lambda config: config.transform.dims[-1],
         build_egic_coding_prior,
         lambda config: RELEASED_STRIDE if config.compatible else transforms.STRIDE,
         _footprint,
@@ -127,6 +131,7 @@ SYSTEMS: dict[type, System] = {
         lambda config, precision, seed: build_hific(config, precision),
         build_hific,
         build_hific,
+        lambda config: config.latent_channels,
         build_hific_coding_prior,
         lambda config: transforms.STRIDE,
         lambda config, parameters: LARGEST,
@@ -147,11 +152,12 @@ def build_model(config: Any, precision: str = "float32", seed: int = 0) -> Codec
 
 def build_codec(
     config: Any,
-    model: CodecModel,
+    model: Model,
     coding_tables: tables.Tables,
     model_id: bytes = bytes(4),
     sha256: str = "",
     *engines: str,
+    weights: Mapping[str, np.ndarray] | None = None,
 ) -> Codec:
     """A codec around a model whose weights are in place.
 
@@ -164,20 +170,22 @@ def build_codec(
             nothing.
         engines: Keys of `hific.engines.ENGINES`; the first that has memory for a
             picture codes it. TensorFlow where none is named.
+        weights: Of the model, by name. None reads them from it, a `CodecModel` then.
 
     Raises:
         EngineError: An engine does not run here.
     """
     system = SYSTEMS[type(config)]
-    parameters = sum(variable.shape.num_elements() for variable in model.variables)
-    source = source_of(model, lambda: system.portable(config), sha256)
-    footprint = system.footprint(config, parameters)
+    if weights is None:
+        assert isinstance(model, tf.Module)
+        weights = {name: each.numpy() for name, each in named_variables(model).items()}
+    footprint = system.footprint(config, sum(each.size for each in weights.values()))
+    headed = any(name.startswith("head.") for name in weights)
+    source = source_of(model, headed, lambda: system.portable(config), sha256)
     first, *spare = made(engines or (TENSORFLOW,), source, footprint)
-    prior = system.coding_prior(config, model)
-    for name in ("hyper_synthesis", "walk"):
-        part = getattr(model.prior, name)
-        if isinstance(part, tf.Module):
-            copy_variables(part, getattr(prior, name))
+    prior = system.coding_prior(config)
+    for name, variable in named_variables(prior).items():
+        variable.assign(weights[f"prior.{name}"].astype(variable.dtype.as_numpy_dtype))
     return Codec(
         model,
         prior,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from hific import engine_cache
 from hific.codec import CodecModel
 from hific.engines import Source
+from hific.model import Model
 from hific.names import copy_variables
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -21,12 +22,13 @@ _TEXTS = [
 
 
 def source_of(
-    model: CodecModel, blank: Callable[[], CodecModel], sha256: str
+    model: Model, headed: bool, blank: Callable[[], CodecModel], sha256: str
 ) -> Source:
     """What engines are made from.
 
     Args:
         model: With its weights.
+        headed: Whether it has a head.
         blank: Makes the same networks of portable operations, weights to be set.
         sha256: Of the bundle the weights are from; "" keeps nothing on the disk.
     """
@@ -39,5 +41,9 @@ def source_of(
                 copy_variables(part, getattr(twin, name))
         return twin
 
-    key = sha256 and f"{sha256} {engine_cache.code_digest(_TEXTS)}"
-    return Source(model, model.channels, portable, key)
+    return Source(model, model.channels, headed, portable, key_of(sha256))
+
+
+def key_of(sha256: str) -> str:
+    """Names a bundle's networks and what they are written in; "" names none."""
+    return sha256 and f"{sha256} {engine_cache.code_digest(_TEXTS)}"

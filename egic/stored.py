@@ -2,7 +2,7 @@
 
 import contextlib
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,9 +11,13 @@ import tensorflow as tf
 import egic.config
 import hific.config
 from egic.codec import SYSTEMS, build_codec
-from hific import bundle, tables
+from egic.portable import key_of
+from hific import bundle, engine_cache, tables
+from hific.bundle import Bundle
 from hific.codec import Codec, CodecModel
+from hific.engine_names import TENSORFLOW
 from hific.errors import LimitExceededError, ModelLoadError
+from hific.model import LaterModel
 from hific.names import named_variables
 
 # What building from values of the wrong type or size has been seen to raise.
@@ -25,22 +29,6 @@ _BAD_CONFIG = (
     ArithmeticError,
     tf.errors.InvalidArgumentError,
 )
-
-
-def load(directory: str | pathlib.Path, *engines: str) -> Codec:
-    """Loads a model bundle.
-
-    Args:
-        directory: Holds it.
-        engines: Keys of `hific.engines.ENGINES`, see `build_codec`.
-
-    Raises:
-        ModelLoadError, LimitExceededError: See `read`.
-        EngineError: The engine does not run here.
-    """
-    loaded = read(directory)
-    with _memory_for(directory):
-        return build_codec(*loaded, *engines)
 
 
 class Loaded(NamedTuple):
@@ -62,11 +50,61 @@ def read(directory: str | pathlib.Path) -> Loaded:
         LimitExceededError: The memory of this machine does not suffice for it.
     """
     with _memory_for(directory):
-        data = bundle.read(pathlib.Path(directory))
-        config, model = _empty(data.config, directory)
-        _assign(model, data.weights, directory)
-        coding_tables = _tables(data.tables, model, directory)
-        return Loaded(config, model, coding_tables, data.model_id, data.sha256)
+        return _loaded(bundle.read(pathlib.Path(directory)), directory)
+
+
+def load(
+    directory: str | pathlib.Path,
+    *engines: str,
+    read_bundle: Callable[[pathlib.Path], Bundle] = bundle.read,
+) -> Codec:
+    """Loads a model bundle.
+
+    Where an engine other than TensorFlow comes first, TensorFlow's networks are built
+    when they are asked for; but at once where this machine never loaded the bundle, to
+    see that its weights fit.
+
+    Args:
+        directory: Holds it.
+        engines: Keys of `hific.engines.ENGINES`, see `egic.codec.build_codec`.
+        read_bundle: Reads it.
+
+    Raises:
+        ModelLoadError, LimitExceededError: See `read`.
+        EngineError: The engine does not run here.
+    """
+    with _memory_for(directory):
+        data = read_bundle(pathlib.Path(directory))
+        seen = engine_cache.Cache(engine_cache.folder())
+        fits = {"fits": key_of(data.sha256)}
+        exact = not engines or engines[0] == TENSORFLOW
+        if not exact and seen.read(fits) is not None:
+            return _codec_of_later(data, engines, directory)
+        loaded = _loaded(data, directory)
+        if not exact:
+            seen.write(fits, b"")
+        return build_codec(*loaded, *engines, weights=data.weights)
+
+
+def _codec_of_later(data: Bundle, engines: Iterable[str], directory) -> Codec:
+    config = hific.config.from_dict(data.config, egic.config.KINDS)
+    channels = SYSTEMS[type(config)].channels(config)
+    return build_codec(
+        config,
+        LaterModel(lambda: _loaded(data, directory).model, channels),
+        tables.Tables(**data.tables),
+        data.model_id,
+        data.sha256,
+        *engines,
+        weights=data.weights,
+    )
+
+
+def _loaded(data: Bundle, directory) -> Loaded:
+    config, model = _empty(data.config, directory)
+    _assign(model, data.weights, directory)
+    coding_tables = _tables(data.tables, model, directory)
+    return Loaded(config, model, coding_tables, data.model_id, data.sha256)
 
 
 @contextlib.contextmanager

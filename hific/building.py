@@ -42,11 +42,11 @@ def build_hific(config: HificConfig, precision: str = "float32") -> CodecModel:
     return CodecModel(encoder, decoder, prior, config.latent_channels, head)
 
 
-def build_hific_coding_prior(config: HificConfig, model: CodecModel) -> Prior:
-    """The float64 twin of HiFiC's prior; its weights are yet to be copied."""
+def build_hific_coding_prior(config: HificConfig) -> Prior:
+    """HiFiC's P as coding computes it, h_s in float64; weights are yet to come."""
     return Prior(
-        model.prior.hyper_analysis,
-        model.prior.density,
+        networks.build_hyper_analysis(config),
+        FactorizedDensity(config.hyperprior.filters, config.hyperprior.density_filters),
         networks.build_hyper_synthesis(config, "float64"),
         single_slice,
     )

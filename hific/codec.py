@@ -18,6 +18,7 @@ from hific.errors import (
 )
 from hific.heads import Head, Synthesis
 from hific.memory import LARGEST, Footprint
+from hific.model import Model
 from hific.padding import window
 from hific.rendering import Alpha, Rendering
 from hific.tables import Tables
@@ -76,7 +77,7 @@ class Codec:
 
     def __init__(
         self,
-        model: CodecModel,
+        model: Model,
         coding_prior: Prior,
         tables: Tables,
         model_id: bytes,

@@ -20,9 +20,17 @@ Network = Callable[[Any], Any]  # An array or tensor to what can be made an arra
 class Transforms(Protocol):
     """The networks an engine executes; see `hific.codec.CodecModel`."""
 
-    analysis: Callable[[tf.Tensor], tf.Tensor]
-    synthesis: Synthesis
-    head: Head | None
+    @property
+    def analysis(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """E."""
+
+    @property
+    def synthesis(self) -> Synthesis:
+        """G."""
+
+    @property
+    def head(self) -> Head | None:
+        """A second end of G, or None."""
 
 
 class Ends(Protocol):
@@ -74,8 +82,10 @@ class Source(NamedTuple):
     """What an engine is made from.
 
     Attributes:
-        transforms: For TensorFlow.
+        transforms: For TensorFlow. Asking for one of them may take as long as building
+            all, so that is left until one is executed.
         channels: C, of y.
+        headed: Whether there is a head.
         portable: Makes the same networks, with the same weights, of operations that
             every engine knows. It may take seconds.
         key: Names the weights and what computes with them, for what is kept on the
@@ -84,6 +94,7 @@ class Source(NamedTuple):
 
     transforms: Transforms
     channels: int
+    headed: bool
     portable: Callable[[], Transforms]
     key: str = ""
 
@@ -97,12 +108,12 @@ class TensorFlowEngine:
 
     name = TENSORFLOW
 
-    def __init__(self, transforms: Transforms, channels: int):
-        self.analysis = self._analysis = _traced(transforms.analysis, 3)
-        self.synthesis = _ahead(transforms.synthesis, channels)
-        self.ends = None
-        if transforms.head is not None:
-            self.ends = TensorFlowEnds(transforms.synthesis, transforms.head, channels)
+    def __init__(self, transforms: Transforms, channels: int, headed: bool):
+        self.analysis = self._analysis = _traced(
+            lambda image: transforms.analysis(image), 3
+        )
+        self.synthesis = _ahead(lambda y: transforms.synthesis(y), channels)
+        self.ends = TensorFlowEnds(transforms, channels) if headed else None
         self._first = self.synthesis if self.ends is None else self.ends.features
 
     def trace_analysis(self) -> None:
@@ -120,15 +131,25 @@ class TensorFlowEngine:
 class TensorFlowEnds:
     """See `Ends`; features are [1, ., ., .] float32."""
 
-    def __init__(self, synthesis: Synthesis, head: Head, channels: int):
-        self.features = _ahead(lambda y: synthesis.features(y, head.depth), channels)
-        self.realistic = _traced(
-            lambda features: synthesis.render(features, head.depth), head.channels
+    def __init__(self, transforms: Transforms, channels: int):
+        def head() -> Head:
+            assert transforms.head is not None
+            return transforms.head
+
+        self.features = _ahead(
+            lambda y: transforms.synthesis.features(y, head().depth), channels
         )
-        self.faithful = _traced(head, head.channels)
+
+        def seen(features: tf.Tensor) -> tf.Tensor:
+            return tf.ensure_shape(features, (1, None, None, head().channels))
+
+        self.realistic = _traced(
+            lambda features: transforms.synthesis.render(seen(features), head().depth)
+        )
+        self.faithful = _traced(lambda features: head()(seen(features)))
 
 
-def _traced(network: Callable[[tf.Tensor], tf.Tensor], channels: int):
+def _traced(network: Callable[[tf.Tensor], tf.Tensor], channels: int | None = None):
     return tf.function(network, input_signature=_one(channels), autograph=False)
 
 
@@ -137,12 +158,12 @@ def _ahead(network: Callable[[tf.Tensor], tf.Tensor], channels: int) -> Ahead:
     return Ahead(network, _one(channels), lambda: [tf.zeros((1, 4, 4, channels))])
 
 
-def _one(channels: int) -> list[tf.TensorSpec]:
+def _one(channels: int | None) -> list[tf.TensorSpec]:
     return [tf.TensorSpec((1, None, None, channels), tf.float32)]
 
 
 def _tensorflow(source: Source) -> Engine:
-    return TensorFlowEngine(source.transforms, source.channels)
+    return TensorFlowEngine(source.transforms, source.channels, source.headed)
 
 
 def _openvino(name: str, bfloat16: bool) -> Callable[[Source], Engine]:
@@ -164,5 +185,6 @@ ENGINES: Mapping[str, Callable[[Source], Engine]] = {
 
 def engine_of(name: str, transforms: Transforms, channels: int) -> Engine:
     """An engine for networks that are of public operations already; keeps nothing."""
-    source = Source(transforms, channels, lambda: transforms)
+    headed = transforms.head is not None
+    source = Source(transforms, channels, headed, lambda: transforms)
     return choose(ENGINES, name, "engine")(source)

@@ -12,7 +12,7 @@ import os
 import pathlib
 import platform
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import openvino
@@ -70,34 +70,25 @@ class OpenVinoEngine:
         maker = _Maker(core, settings, Cache(folder() if source.key else None))
         exact = openvino.Type.f32
         between = openvino.Type.bf16 if bfloat16 else exact
-        image, latents = 3, source.channels
 
-        def network(
-            part, pick, channels, takes=exact, gives=exact, scale=1
-        ) -> "_Network":
-            return _Network(
-                maker,
-                {"part": part, **made_from},
-                lambda: _converted(pick(source.portable()), channels, takes, gives),
-                scale,
-            )
+        def network(part, pick, takes=exact, gives=exact, scale=1) -> "_Network":
+            def convert() -> openvino.Model:
+                function, channels = pick(source.portable(), source.channels)
+                return _converted(function, channels, takes, gives)
 
-        self.analysis = self._analysis = network(
-            "analysis", lambda model: model.analysis, image
-        )
-        self.synthesis = network(
-            "synthesis", lambda model: model.synthesis, latents, scale=_LATENT
-        )
+            return _Network(maker, {"part": part, **made_from}, convert, scale)
+
+        self.analysis = self._analysis = network("analysis", _analysis)
+        self.synthesis = network("synthesis", _synthesis, scale=_LATENT)
         self._networks = [self.analysis, self.synthesis]
         self.ends = None
-        head = source.transforms.head
-        if head is not None:
-            self.ends = _Ends(network, latents, head.channels, between)
+        if source.headed:
+            self.ends = _Ends(network, between)
             self._networks += self.ends.networks
         self._first = self.synthesis if self.ends is None else self.ends.features
         drawing = [self._first] if self.ends is None else self.ends.networks[:2]
-        for each in (self._analysis, *drawing):
-            each.prepare(kept=True)  # While the rest of the codec is made.
+        kept = [each for each in (self._analysis, *drawing) if each.kept()]
+        _in_a_thread(*(each.ready for each in kept))  # While the codec is made.
 
     def trace_analysis(self) -> None:
         """Compiles E, if that was not done before."""
@@ -116,28 +107,38 @@ class OpenVinoEngine:
 class _Ends:
     """See `hific.engines.Ends`."""
 
-    def __init__(self, network, latents: int, channels: int, between: openvino.Type):
-        self.features = network(
-            "features", _features, latents, gives=between, scale=_LATENT
-        )
+    def __init__(self, network, between: openvino.Type):
+        self.features = network("features", _features, gives=between, scale=_LATENT)
         self.features.keeps = True
-        self.realistic = network("realistic", _realistic, channels, takes=between)
-        self.faithful = network(
-            "faithful", lambda model: model.head, channels, takes=between
-        )
+        self.realistic = network("realistic", _realistic, takes=between)
+        self.faithful = network("faithful", _faithful, takes=between)
         self.networks = [self.features, self.realistic, self.faithful]
 
 
-def _features(model: Transforms):
-    head = model.head
-    assert head is not None
-    return lambda y_hat: model.synthesis.features(y_hat, head.depth)
+# (model, channels of y) -> a network of one tensor, and that tensor's channels.
+def _analysis(model: Transforms, latents: int):
+    return model.analysis, 3
 
 
-def _realistic(model: Transforms):
+def _synthesis(model: Transforms, latents: int):
+    return model.synthesis, latents
+
+
+def _features(model: Transforms, latents: int):
     head = model.head
     assert head is not None
-    return lambda features: model.synthesis.render(features, head.depth)
+    return lambda y_hat: model.synthesis.features(y_hat, head.depth), latents
+
+
+def _realistic(model: Transforms, latents: int):
+    head = model.head
+    assert head is not None
+    return lambda seen: model.synthesis.render(seen, head.depth), head.channels
+
+
+def _faithful(model: Transforms, latents: int):
+    assert model.head is not None
+    return model.head, model.head.channels
 
 
 class _Maker:
@@ -189,22 +190,14 @@ class _Network:
                 self._compiled = made
             return self._compiled
 
-    def prepare(self, kept: bool = False) -> None:
-        """Begins to compile it in another thread; what fails is left to the call.
+    def kept(self) -> bool:
+        """Whether it is on the disk."""
+        return self._maker.keeps(self._made_from)
 
-        Args:
-            kept: Only where that is to read it from the disk.
-        """
-        if (
-            self._compiled is not None
-            or kept
-            and not self._maker.keeps(self._made_from)
-        ):
-            return
-        thread = concurrent.futures.ThreadPoolExecutor(1, "compiling")
-        with contextlib.suppress(RuntimeError):  # No thread to be had.
-            thread.submit(self.ready)
-            thread.shutdown(wait=False)
+    def prepare(self) -> None:
+        """Begins to compile it in another thread, if that was not done before."""
+        if self._compiled is None:
+            _in_a_thread(self.ready)
 
     def __call__(self, x):
         compiled, large = self.ready(), True
@@ -254,6 +247,15 @@ class _Network:
             if self._compiled is not None and not self._running:
                 self._idle.clear()
                 self._compiled.release_memory()
+
+
+def _in_a_thread(*calls: Callable[[], object]) -> None:
+    """Begins to call them, one after the other; what fails is left to later calls."""
+    thread = concurrent.futures.ThreadPoolExecutor(1, "compiling")
+    with contextlib.suppress(RuntimeError):  # No thread to be had.
+        for call in calls:
+            thread.submit(call)
+        thread.shutdown(wait=False)
 
 
 def _tensor(x) -> openvino.Tensor:

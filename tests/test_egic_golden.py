@@ -66,7 +66,7 @@ def released_codec(golden):
     model = build_egic(EgicConfig(head=HeadConfig(1)), init=Blank())
     golden.fill_transform(model.synthesis, "synthesis", egic_golden.SYNTHESIS)
     golden.fill_transform(model.head, "orp", egic_golden.HEAD)
-    return TensorFlowEngine(model, 320)
+    return TensorFlowEngine(model, 320, headed=True)
 
 
 def test_the_head_and_every_alpha_are_the_released_ones(golden, released_codec):

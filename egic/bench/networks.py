@@ -32,7 +32,7 @@ def network_table(config: EgicConfig, size: tuple[int, int], repeats: int) -> Ta
         model = codec.build_egic(
             config, precision, fastest(), tokens_at_once=TOKENS_AT_ONCE
         )
-        engine = TensorFlowEngine(model, model.channels)
+        engine = TensorFlowEngine(model, model.channels, headed=False)
         image = tf.random.stateless_uniform((1, height, width, 3), (0, 1), 0.0, 255.0)
         y = tf.random.stateless_normal(
             (1, height // 16, width // 16, model.channels), (1, 0)
@@ -56,7 +56,7 @@ def _add(table, name, precision, macs, top, seconds) -> None:
 
 def _add_entropy_rows(table, config, model: CodecModel, size, macs, repeats) -> None:
     """h_a in float32, then h_s and the slice nets: float32 trains, float64 codes."""
-    twin = codec.SYSTEMS[EgicConfig].coding_prior(config, model)
+    twin = codec.SYSTEMS[EgicConfig].coding_prior(config)
     positions = (1, size[0] // 16, size[1] // 16, model.channels)
     y = tf.random.stateless_normal(positions, (1, 1))
     for dtype, prior in (("float32", model.prior), ("float64", twin)):
