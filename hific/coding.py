@@ -81,28 +81,37 @@ class EntropyCoder:
             self._length = tf.constant(tables.length)
             self._cdf = tf.constant(tables.cdf)
         self._z_channels = prior.density.channels
+        y = tf.TensorSpec((1, None, None, channels), tf.float32)
+        z = tf.TensorSpec((1, None, None, self._z_channels), tf.float32)
+        least = (1, 4, 4, channels), (1, 1, 1, self._z_channels)
+        # A graph of its own: in float32 another graph gives another z, now and then.
+        self._hyper_analysis = Ahead(
+            self._hyper_analysis_graph, [y], lambda: [tf.zeros(least[0])]
+        )
         self._quantise = Ahead(
             self._quantise_graph,
-            [tf.TensorSpec((1, None, None, channels), tf.float32)],
-            lambda: [tf.zeros((1, 4, 4, channels))],
+            [y, z],
+            lambda: [tf.zeros(shape) for shape in least],
+            first_without=True,
         )
-        self._decode = tf.function(
+        self._decode = Ahead(
             self._decode_graph,
-            input_signature=[
+            [
                 tf.TensorSpec((), tf.string),
                 tf.TensorSpec((), tf.int32),
                 tf.TensorSpec((), tf.int32),
             ],
-            autograph=False,
+            first_without=True,
         )
 
     def prepare_encoding(self) -> None:
         """Begins to make `encode` ready, see `hific.ahead`."""
+        self._hyper_analysis.prepare()
         self._quantise.prepare()
 
     def trace_decoding(self) -> None:
-        """Traces what `decode` runs, if that was not done before."""
-        self._decode.get_concrete_function()
+        """Traces what `decode` runs, where that is needed and was not done before."""
+        self._decode.trace()
 
     def encode(self, y: tf.Tensor) -> tuple[bytes, Coded]:
         """Codes y.
@@ -154,7 +163,7 @@ class EntropyCoder:
 
     def quantise(self, y: tf.Tensor) -> tuple[Coded, bool]:
         """What `encode` codes, and whether every value behind it is finite."""
-        *arrays, clipped, finite = self._quantise(y)
+        *arrays, clipped, finite = self._quantise(y, self._hyper_analysis(y))
         z_symbols, y_indexes, y_symbols, y_hat = (array.numpy() for array in arrays)
         coded = Coded(z_symbols, y_indexes, y_symbols, y_hat, int(clipped))
         return coded, bool(finite)
@@ -197,9 +206,12 @@ class EntropyCoder:
     def _z_rows(self) -> np.ndarray:
         return entropy.NUM_SCALES + np.arange(self._z_channels, dtype=np.int32)
 
-    def _quantise_graph(self, y):
+    def _hyper_analysis_graph(self, y):
         with tf.device(_CPU):
-            z = self._prior.hyper_analysis(y)
+            return self._prior.hyper_analysis(y)
+
+    def _quantise_graph(self, y, z):
+        with tf.device(_CPU):
             z_symbols, z_moved = self._to_symbols(z, self._z_rows())
             y64 = tf.cast(y, tf.float64)
             finite = [tf.reduce_all(tf.math.is_finite(y))]

@@ -81,7 +81,33 @@ def test_a_codec_gives_the_same_bytes_and_pictures_ahead_or_not(monkeypatch):
     built = tables.build(micro_codec.model().prior.density)
     for _ in range(2):
         codec = micro_codec.codec(built)
-        data = codec.compress(image)
-        found.append((data, codec.decompress(data).tobytes()))
+        for _ in range(3):  # Without a graph, then with one.
+            data = codec.compress(image)
+            found.append((data, codec.decompress(data).tobytes()))
         monkeypatch.setattr(Ahead, "prepare", lambda self: None)
-    assert found[0] == found[1]
+    assert len(found) == 6 and len(set(found)) == 1
+
+
+def test_the_first_call_may_do_without_a_graph():
+    traced = []
+
+    def double(x):
+        traced.append(tf.inside_function())
+        return 2.0 * x
+
+    function = Ahead(double, SIGNATURE, lambda: [tf.zeros(1)], first_without=True)
+    function.prepare()
+    function.trace()
+    assert traced == []
+    for _ in range(3):
+        assert function(tf.ones(2)).numpy().tolist() == [2.0] * 2
+    assert traced == [False, True]
+
+
+def test_what_is_called_a_second_time_is_made_ready_before():
+    function = Ahead(lambda x: 2.0 * x, SIGNATURE, first_without=True)
+    function(tf.ones(2))
+    function.trace()
+    assert function._function.experimental_get_tracing_count() == 1
+    assert function(tf.ones(2)).numpy().tolist() == [2.0] * 2
+    assert function._function.experimental_get_tracing_count() == 1

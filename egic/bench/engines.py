@@ -66,15 +66,15 @@ def seconds(
     Args:
         codecs: Name -> codec of one model.
         size: Height and width of the picture, multiples of 64.
-        repeats: How often, after a first time that does not count.
+        repeats: How often, after the first calls, which prepare later ones.
         clock: Seconds since some moment.
     """
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     times: dict[str, list[list[float]]] = {name: [] for name in codecs}
-    for turn in range(repeats + 1):
+    for turn in range(repeats + 2):
         for name, each in codecs.items():
             row = _turn(each, image, clock)
-            if turn:
+            if turn > 1:
                 times[name].append(row)
     return {name: np.min(rows, axis=0).tolist() for name, rows in times.items()}
 
