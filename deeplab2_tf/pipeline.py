@@ -144,13 +144,15 @@ class LabelledBatches:
         return self
 
     def __next__(self) -> dict[str, np.ndarray]:
-        future = self._ahead.popleft()
+        if self._closed:
+            raise StopIteration
         try:
-            batch = future.result()
+            batch = self._ahead[0].result()  # One that failed stays and fails again.
         except (tf.errors.OpError, StopIteration):
             if self._failure is not None:
                 raise self._failure from None
             raise
+        self._ahead.popleft()
         self._ahead.append(self._pool.submit(self._fetch))
         return batch
 

@@ -102,6 +102,27 @@ def test_too_many_bad_pictures_stop_the_run_with_their_names(batches):
         levels(batches(Flat(20, bad={4})), 20)
 
 
+def test_whoever_asks_on_after_a_failure_is_told_the_same(batches):
+    torn = batches(Flat(20, bad={4}))
+    errors = []
+    while len(errors) < 2 * pipeline._AHEAD:
+        try:
+            next(torn)
+        except DataError as error:
+            errors.append(error)
+    assert {str(error) for error in errors} == {
+        "labelled pictures: 1 of 20 cannot be used, more than 0.1%: picture 4: it is "
+        "torn."
+    }
+
+
+def test_closed_batches_end():
+    closed = pipeline.LabelledBatches(Flat(4), CONFIG, 2)
+    next(closed)
+    closed.close()
+    assert list(closed) == []
+
+
 def test_an_empty_source_is_refused(batches):
     with pytest.raises(DataError, match="there are none"):
         batches(Flat(0))
