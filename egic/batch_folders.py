@@ -8,8 +8,8 @@ on has changed. All else is worked on; files at which runs were killed come last
 import contextlib
 import dataclasses
 import errno
+import functools
 import hashlib
-import heapq
 import json
 import os
 import pathlib
@@ -17,11 +17,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from egic import batch, folders
+from egic import batch, batch_processes, folders
 from egic.batch_pace import Pace, following, workforce
 from egic.folders import Found, Shard
 from egic.journal import Done, History, Journal, sizes_of
-from hific import files, memory, workers
+from hific import files, workers
 from hific.errors import ModelLoadError, UnsupportedAlphaError
 from hific.signals import Signals, leaving
 
@@ -41,13 +41,14 @@ class Order:
         out: Folder of the outputs, which mirrors it.
         reads: Suffixes of the files that are meant, in lower case.
         writes: Suffixes of the outputs of each.
-        make: Makes in a process what does one job; see `hific.workers`.
+        make: Makes in one of so many `processes` what does one job; see
+            `hific.workers`.
         line: What is told of a job that was done.
         size: Height and width of a file's picture, or None; reads little of it.
         settings: Fingerprint of what decides the outputs besides the files.
         verb: What is being done, as "compressing".
         shard: Part of the files.
-        processes: How many.
+        processes: How many; None is `batch_processes.best`.
         at_once: Files at most that each has in work.
         replace: Whether outputs may be replaced that the journal does not know.
     """
@@ -56,13 +57,13 @@ class Order:
     out: pathlib.Path
     reads: Sequence[str]
     writes: Sequence[str]
-    make: Callable[[], Callable[[batch.Job], batch.Made]]
+    make: Callable[..., Callable[[batch.Job], batch.Made]]
     line: Callable[[batch.Job, batch.Made], str]
     size: Callable[[pathlib.Path], tuple[int, int] | None]
     settings: str
     verb: str
     shard: Shard
-    processes: int
+    processes: int | None
     replace: bool
     at_once: int = batch.AT_ONCE
 
@@ -85,8 +86,6 @@ def run(order: Order) -> int:
     """
     if order.out.exists() and not order.out.is_dir():
         raise batch.UsageError(f"--out_dir={order.out} is a file, not a folder.")
-    if order.processes > 1:  # Processes that share a GPU take of it what they need.
-        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with contextlib.ExitStack() as stack:
         with leaving():  # As long as nothing is begun.
             found, problems = folders.find(
@@ -121,18 +120,20 @@ class _Run:
         waiting = self._unfinished()
         self._waiting = [place for open_, place in waiting if not open_]
         self._last = [place for open_, place in waiting if open_]
-        _warn_of_memory(order, [found[place] for _, place in waiting])
+        self._processes = self._number([found[place].source for _, place in waiting])
 
     def run(self) -> int:
         order, waiting = self._order, len(self._waiting) + len(self._last)
-        processes = min(order.processes, max(1, waiting))
-        threads = workers.threads_of(order.processes)
+        if self._processes > 1:  # Processes that share a GPU take of it what they need.
+            os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+        processes = min(self._processes, max(1, waiting))
+        threads = workers.threads_of(self._processes)
         pace = Pace(waiting, workforce(processes, threads))
         with Signals(_STOPPING) as signals, following(pace, order.verb) as show:
             outcomes = workers.run(
-                order.make,
+                functools.partial(order.make, processes=self._processes),
                 self._jobs(self._waiting),
-                order.processes,
+                self._processes,
                 apart=True,
                 stopping=lambda: signals.received,
                 at_once=order.at_once,
@@ -148,6 +149,14 @@ class _Run:
         # The first of several in one place: `min` keeps their order.
         first = min(self._codes, key=lambda code: code[0], default=(0, 0))
         return first[1]
+
+    def _number(self, waiting: Sequence[str]) -> int:
+        """How many processes there will be."""
+        paths, order = list(map(pathlib.Path, waiting)), self._order
+        if order.processes is None:
+            return batch_processes.best(len(self._found), paths, order.size)
+        batch_processes.warn_of_memory(order.processes, paths, order.size)
+        return order.processes
 
     def _unfinished(self) -> list[tuple[int, int]]:
         """How often runs were killed at what is to be done, and its place; in order."""
@@ -315,24 +324,3 @@ def _tidy(order: Order, journal: Journal) -> None:
             path = os.path.join(folder, match[1])
             if os.path.relpath(path, order.out) in order.shard:
                 pathlib.Path(folder, name).unlink(missing_ok=True)
-
-
-def _warn_of_memory(order: Order, waiting: Sequence[Found]) -> None:
-    """Says before it begins where memory may not suffice for all processes."""
-    if order.processes == 1 or not waiting:
-        return
-    sizes = (order.size(pathlib.Path(found.source)) for found in waiting)
-    model = memory.largest_here()
-    needs = (memory.needed(*size, model=model) for size in sizes if size is not None)
-    largest = heapq.nlargest(order.processes, needs)
-    there = memory.available()
-    if sum(largest) <= there:
-        return
-    fit = sum(sum(largest[:n]) <= there for n in range(1, len(largest)))
-    advice = f"--processes={fit} is safe" if fit else "even --processes=1 may not do"
-    print(
-        f"egic: {len(largest)} processes may take {sum(largest) / 1e9:.1f} GB of "
-        f"memory at the largest pictures, and {there / 1e9:.1f} GB are to be had; a "
-        f"process that gets none is killed. {advice}",
-        file=sys.stderr,
-    )

@@ -42,8 +42,8 @@ def _add_folder_flags(parser) -> None:
         "--processes",
         type=flags.count,
         metavar="N",
-        help="of a folder: work on as many files at once; each process loads the model "
-        "(default: 1)",
+        help="of a folder: so many processes, of which each loads the model (default: "
+        "as many as are faster and have memory, see docs/commands.md)",
     )
     parser.add_argument(
         "--shard",

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from egic import batch, batch_folders, commands, folders, progress
+from egic import batch, batch_folders, batch_processes, commands, folders, progress
 from hific import memory, pipelines
 from hific.files import write_atomically
 from hific.limits import LIMITS
@@ -48,7 +48,9 @@ def compress(args: argparse.Namespace) -> int:
         return batch.run_line(jobs, stages, line, "compressing")
 
 
-def worker(args: argparse.Namespace, tell: Progress | None = None) -> pipelines.Line:
+def worker(
+    args: argparse.Namespace, tell: Progress | None = None, processes: int = 1
+) -> pipelines.Line:
     """Returns what compresses pictures, from jobs to what they made, as flags say."""
     codec, reading = commands.codec_loader(args.model), reading_of(args)
     if args.verify:
@@ -56,7 +58,7 @@ def worker(args: argparse.Namespace, tell: Progress | None = None) -> pipelines.
 
         codec = verification.verified(codec, verification.Verifier(_model(args)))
     codec = progress.telling(codec, tell)
-    return line_of(reading, codec, args.processes or 1)
+    return line_of(reading, codec, processes)
 
 
 def _order(folder: pathlib.Path, args: argparse.Namespace) -> batch_folders.Order:
@@ -78,7 +80,7 @@ def _order(folder: pathlib.Path, args: argparse.Namespace) -> batch_folders.Orde
         settings=settings,
         verb="compressing",
         shard=args.shard or folders.WHOLE,
-        processes=args.processes or 1,
+        processes=batch_processes.asked(args, args.verify),
         replace=args.force,
     )
 

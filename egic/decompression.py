@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from egic import batch, batch_folders, commands, folders, progress
+from egic import batch, batch_folders, batch_processes, commands, folders, progress
 from hific import bitstream, memory, pipelines
 from hific.errors import CodecError, UnsupportedAlphaError
 from hific.tiles import Progress
@@ -63,7 +63,9 @@ def decompress(args: argparse.Namespace) -> int:
             raise batch.UsageError(str(error)) from error
 
 
-def worker(args: argparse.Namespace, tell: Progress | None = None) -> pipelines.Line:
+def worker(
+    args: argparse.Namespace, tell: Progress | None = None, processes: int = 1
+) -> pipelines.Line:
     """Returns what decompresses files, from jobs to what they made, as flags say."""
     from egic import models
 
@@ -73,7 +75,7 @@ def worker(args: argparse.Namespace, tell: Progress | None = None) -> pipelines.
     if not args.isolated:
         codec = progress.telling(codec, tell)
     # Of a process of its own, decoding and drawing are one question after the other.
-    return line_of(show, codec, args.processes or 1, args.isolated)
+    return line_of(show, codec, processes, args.isolated)
 
 
 def _order(folder: pathlib.Path, args: argparse.Namespace) -> batch_folders.Order:
@@ -96,7 +98,7 @@ def _order(folder: pathlib.Path, args: argparse.Namespace) -> batch_folders.Orde
         settings=settings,
         verb="decompressing",
         shard=args.shard or folders.WHOLE,
-        processes=args.processes or 1,
+        processes=batch_processes.asked(args, args.isolated),
         replace=args.force,
     )
 

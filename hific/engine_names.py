@@ -87,7 +87,7 @@ def resolve(
     name = default() if name is None else name
     there = _installed if installed is None else installed
     if name == AUTO:
-        if _has_gpu():
+        if has_gpu():
             return TENSORFLOW
         return next(each for each in _BY_SPEED if _can(each, there))
     if name not in NEEDS:
@@ -144,7 +144,7 @@ def _installed(module: str) -> bool:
         return True
 
 
-def _has_gpu() -> bool:
+def has_gpu() -> bool:
     """Whether TensorFlow may find a GPU: a driver, its libraries, and none hidden."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
     return not hidden and _NVIDIA.exists() and _installed("nvidia")

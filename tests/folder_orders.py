@@ -14,7 +14,7 @@ from hific.errors import ModelLoadError
 from tests.pixel_codec import PixelCodec
 
 
-def working(trouble=None):
+def working(trouble=None, processes=1):
     """Compresses pictures; what is named in `trouble` has it."""
     codec = PixelCodec()
     compress = compression.line_of(compression.Reading(), lambda: codec)

@@ -13,7 +13,7 @@ NOTHING, EVERYTHING = (lambda module: False), (lambda module: True)
 
 @pytest.fixture
 def no_gpu(monkeypatch):
-    monkeypatch.setattr(engine_names, "_has_gpu", lambda: False)
+    monkeypatch.setattr(engine_names, "has_gpu", lambda: False)
 
 
 def test_auto_is_openvino_where_that_is_installed_and_else_tensorflow(no_gpu):
@@ -22,7 +22,7 @@ def test_auto_is_openvino_where_that_is_installed_and_else_tensorflow(no_gpu):
 
 
 def test_auto_leaves_a_gpu_to_tensorflow(monkeypatch):
-    monkeypatch.setattr(engine_names, "_has_gpu", lambda: True)
+    monkeypatch.setattr(engine_names, "has_gpu", lambda: True)
     assert resolve("auto", EVERYTHING) == "tensorflow"
 
 

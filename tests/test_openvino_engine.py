@@ -161,7 +161,7 @@ def test_what_was_compiled_is_read_and_what_is_damaged_compiled_again(
 
 
 def test_auto_leaves_what_it_lacks_memory_for_to_tensorflow(folder, monkeypatch):
-    monkeypatch.setattr(engine_names, "_has_gpu", lambda: False)
+    monkeypatch.setattr(engine_names, "has_gpu", lambda: False)
     auto, alone = codec(folder, "auto"), codec(folder, "openvino")
     theirs = codec(folder, "tensorflow")
     data = theirs.compress(PICTURE)
