@@ -63,7 +63,7 @@ def job(tmp_path):
             cwd=tmp_path,
             start_new_session=True,
         )
-        while not (tmp_path / "arguments").exists():
+        while not (tmp_path / "arguments").exists() and process.poll() is None:
             time.sleep(0.01)
         time.sleep(0.1)  # The trap is set after the training is started.
         return process
@@ -99,6 +99,33 @@ def test_only_what_asks_for_it_is_queued_again(job, tmp_path, code, restarts, qu
     process = job(script, code=code, steps=1, SLURM_RESTART_COUNT=str(restarts))
     assert process.wait(20) == code
     assert (tmp_path / "requeued").exists() == bool(queued)
+
+
+@pytest.mark.parametrize(
+    "code, steady, queued",
+    [(137, None, 0), (137, 3600, 0), (137, 0, 1), (253, 0, 1), (253, None, 0)],
+)
+def test_what_is_killed_is_queued_again_only_if_it_ran_for_long(
+    job, tmp_path, capfd, code, steady, queued
+):
+    """The largest code of all tasks is srun's: others may have ended with 75."""
+    more = {} if steady is None else {"EGIC_STEADY": str(steady)}
+    process = job(ROOT / "cluster" / "stage1.sbatch", code=code, steps=1, **more)
+    assert process.wait(20) == code
+    assert (tmp_path / "requeued").exists() == bool(queued)
+    said = "and not queued again. Was memory short?" in capfd.readouterr().err
+    assert said == (not queued)
+
+
+def test_a_signal_before_the_step_has_begun_reaches_it(job, tmp_path):
+    """It comes when srun is started, and the script does not know its number yet."""
+    early = tmp_path / "early"
+    early.write_text(
+        """trap '[[ $BASH_COMMAND != "step=\\$!" ]] || kill -USR1 $$' DEBUG\n"""
+    )
+    script = ROOT / "cluster" / "stage1.sbatch"
+    assert job(script, steps=100, BASH_ENV=str(early)).wait(20) in (75, 138)
+    assert (tmp_path / "requeued").read_text() == "requeue 4711\n"
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
