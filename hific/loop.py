@@ -5,7 +5,6 @@ It knows nothing of what is trained. Whatever is looked at on the way is an `Occ
 
 import contextlib
 import dataclasses
-import functools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -108,33 +107,43 @@ def fit(
     step = tf.Variable(0, trainable=False, dtype=tf.int64)
     guard = Guard()
     devices = devices_.current()
-    round_ = make_train_step(players, average, guard, devices)
+    reports = REPORTS[devices.is_chief]
+    turn = make_train_step(players, average, guard, devices)
     kept = {"average": average} if average is not None else {}
     state = {"guard": guard, "optimizers": _optimizers(players), **modules, **kept}
     with locked(workdir) if devices.is_chief else contextlib.nullcontext():
-        checkpoints = Checkpoints(workdir, step=step, **state)
-        checkpoints.writes = devices.is_chief
-        begun = checkpoints.restore()
-        checkpoints.tidy()
-        devices.meet(begun, "step")
+        checkpoints, begun = _restored(workdir, devices, step=step, **state)
         if begun >= steps:
             print(f"{workdir} is done: {begun} of {steps} steps.", flush=True)
             return begun
         with (
             contextlib.closing(batches_from(begun)) as batches,
             Signals() as signals,
-            REPORTS[devices.is_chief](
-                workdir, begun, steps, signals.stop_if_asked
-            ) as report,
+            reports(workdir, begun, steps, signals.stop_if_asked) as report,
         ):
-            asked = functools.partial(getattr, signals, "received")
-            progress = _Progress(players, round_, step, steps, batches, devices, asked)
+            progress = _Progress(players, turn, step, steps, batches, devices, signals)
             intervals = _Intervals(log_every, checkpoint_every, occasions)
             _go_on(progress, intervals, guard, checkpoints, report, signals)
         devices.meet(progress.done, "step")  # Nobody leaves while the chief writes.
     if progress.done < steps:
         raise Interrupted(f"Interrupted and saved at step {progress.done} of {steps}.")
     return progress.done
+
+
+def _restored(
+    workdir: pathlib.Path, devices: Devices, **state: Any
+) -> tuple[Checkpoints, int]:
+    """A run's checkpoints, and the step of the newest, which all workers now have.
+
+    Raises:
+        ValueError: They do not find the same.
+    """
+    checkpoints = Checkpoints(workdir, **state)
+    checkpoints.writes = devices.is_chief
+    begun = checkpoints.restore()
+    checkpoints.tidy()
+    devices.meet(begun, "step")
+    return checkpoints, begun
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,12 +161,12 @@ class _Progress:
     def __init__(
         self,
         players,
-        round_,
+        turn,
         step: tf.Variable,
         steps: int,
         batches: Batches,
         devices: Devices,
-        asked: Callable[[], bool],
+        signals: Signals,
     ):
         self.step = step
         self.done = int(step.numpy())
@@ -165,10 +174,10 @@ class _Progress:
         self.batch: Any = None
         self._batches = batches
         self.wait = DataWait()
-        self.devices, self._asked = devices, asked
+        self.devices, self._signals = devices, signals
         self._wishes: list[tf.Tensor] = []
         self._players = players
-        self._round = round_
+        self._turn = turn
         self._names: list[str] = []
         self._window: list[tf.Tensor] = []
         self._compiled: Callable | None = None
@@ -181,7 +190,7 @@ class _Progress:
         self.batch = self.wait.fetch(self._batches)
         if self._compiled is None:
             self._compiled = self._compile()
-        metrics, wishes = self._compiled(self.batch, float(self._asked()))
+        metrics, wishes = self._compiled(self.batch, float(self._signals.received))
         self._window.append(metrics)
         self._wishes = [*self._wishes[-1:], wishes]
         self.done += 1
@@ -193,7 +202,7 @@ class _Progress:
         without waiting for it.
         """
         if self.devices.workers == 1:
-            return self._asked()
+            return self._signals.received
         return len(self._wishes) > 1 and float(self._wishes[0]) > 0
 
     def _compile(self) -> Callable:
@@ -206,7 +215,7 @@ class _Progress:
         def compiled(batch, asked):
             with tf.device("/device:CPU:0"):
                 batches = deal(batch, len(self._players))
-            metrics = self._round(batches, self.step.value())
+            metrics = self._turn(batches, self.step.value())
             self.step.assign_add(1)
             self._names[:] = metrics
             wishes = self.devices.total(asked) if self.devices.workers > 1 else asked
