@@ -154,10 +154,10 @@ def nothing_left_running():
         process.wait()
 
 
-def start(runs, out, *more, **variables):
-    """Starts tests/device_runs.py; its output goes to a file beside `out`."""
+def start(runs, out, *more, script="device_runs", **variables):
+    """Starts a script of tests/; its output goes to a file beside `out`."""
     environment = {"TF_NUM_INTRAOP_THREADS": "1", devices.HEARTBEAT: "300"} | variables
-    command = [sys.executable, "-m", "tests.device_runs", f"--runs={runs}"]
+    command = [sys.executable, "-m", f"tests.{script}", f"--runs={runs}"]
     with _log(out, variables).open("w") as log:
         process = subprocess.Popen(
             [*command, f"--out={out}", *more],
@@ -170,7 +170,7 @@ def start(runs, out, *more, **variables):
     return process
 
 
-def start_workers(runs, out, *more, **variables):
+def start_workers(runs, out, *more, **options):
     """Two of them, which meet on the loopback."""
     with socket.socket() as one, socket.socket() as other:
         one.bind(("127.0.0.1", 0))
@@ -180,7 +180,7 @@ def start_workers(runs, out, *more, **variables):
     tasks = [{"type": "worker", "index": i} for i in range(2)]
     texts = [json.dumps({"cluster": cluster, "task": task}) for task in tasks]
     more = ("--strategy_devices=all", *more)
-    return [start(runs, out, *more, **variables, TF_CONFIG=text) for text in texts]
+    return [start(runs, out, *more, **options, TF_CONFIG=text) for text in texts]
 
 
 def _log(out, variables):
@@ -281,6 +281,20 @@ def test_two_devices_in_micro_batches_have_the_losses_of_one(runs, alone):
 @pytest.mark.timeout(600)
 def test_two_workers_have_the_losses_of_one_device(alone, straight):
     assert_the_same(alone, straight)
+
+
+@pytest.mark.slow
+def test_two_workers_go_back_to_the_same_weights(tmp_path):
+    out = tmp_path / "run"
+    processes = start_workers(tmp_path, out, script="device_rollback")
+    assert finish(processes, out) == [0, 0], said(out) + said(out, 1)
+    for worker in (0, 1):
+        # The chief saves step 40 before the other looks, did they not meet.
+        assert "It went back to 20.\n" in said(out, worker)
+        # 20 steps, ten good and ten bad ones that are lost, and 20 more.
+        assert "It ended at -0.4000.\n" in said(out, worker)
+    told = "Step 40 goes on with the weights of step 20."
+    assert [said(out, worker).count(told) for worker in (0, 1)] == [1, 0]
 
 
 def wait_for_lines(out, count, processes):
