@@ -80,6 +80,19 @@ def add_reading_flags(parser) -> None:
     )
 
 
+def add_alpha(parser) -> None:
+    """Which pictures are made of a file."""
+    parser.add_argument(
+        "--alpha",
+        type=flags.alphas,
+        default=(1.0,),
+        metavar="A[,A...]",
+        help="0 is the most faithful picture, 1 the most realistic; the file is the "
+        "same for all; other than 1 needs a model with an output-residual head; "
+        "several, separated by commas, give photo.alpha-A.png each (default: 1)",
+    )
+
+
 def add_compress(verbs) -> None:
     """Pictures to .egic files."""
     parser = flags.add(
@@ -125,15 +138,7 @@ def add_decompress(verbs) -> None:
         "for files of unknown origin",
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--alpha",
-        type=flags.alphas,
-        default=(1.0,),
-        metavar="A[,A...]",
-        help="0 is the most faithful picture, 1 the most realistic; the file is the "
-        "same for all; other than 1 needs a model with an output-residual head; "
-        "several, separated by commas, give photo.alpha-A.png each (default: 1)",
-    )
+    add_alpha(which)
     which.add_argument(
         "--alpha_map",
         type=pathlib.Path,

@@ -17,6 +17,7 @@ from PIL import Image
 import egic
 from egic import codec as codecs
 from hific import bitstream
+from hific.errors import UnsupportedAlphaError
 from tests import micro_codec
 from tests.egic_script import write_model
 from tests.pixel_codec import MODEL_ID, PixelCodec
@@ -311,6 +312,10 @@ def test_transforms_are_parts_of_other_pipelines(tmp_path, pixels):
     "flags, code, said",
     [
         (["--allow_16bits"], 2, "unknown flags: --allow_16bits"),
+        (["--allow_16bits", "deep"], 2, "unknown flags: --allow_16bits"),
+        (["stray"], 2, "stray: no flag names it; --input=PATH does"),
+        (["--direct_num_workers", "1", "a", "b"], 2, "a b: no flag names it"),
+        (["--runner=Other", "--theirs", "1", "c"], 2, "c: no flag names it"),
         (["--model=/nowhere"], 20, "/nowhere"),
         ([], 2, "holds no file that ends in .png"),
     ],
@@ -322,6 +327,32 @@ def test_what_cannot_be_meant_is_one_line(tmp_path, pixels, capsys, flags, code,
     except SystemExit as error:
         found = error.code
     assert found == code and said in capsys.readouterr().err.splitlines()[-1]
+
+
+FAR = "hific.errors.ModelLoadError"  # Of a process whose errors come as text.
+
+
+@pytest.mark.parametrize(
+    "error, code, said",
+    [
+        (egic.ModelLoadError("model: weights are damaged"), 20, "model: weights are d"),
+        (UnsupportedAlphaError("Any alpha but 1 needs"), 2, "Any alpha but 1 needs"),
+        (RuntimeError(f"Traceback:\n{FAR}: weights"), 20, "weights"),
+        (RuntimeError("at\nthe\nend"), 4, "the pipeline ended: end [while running"),
+    ],
+)
+def test_what_a_worker_finds_wrong_has_the_code_of_the_command(
+    tmp_path, pixels, monkeypatch, capsys, error, code, said
+):
+    """As a model of which only the manifest is whole."""
+    write_picture(tmp_path / "in" / "a.png")
+
+    def load(*_, **__):
+        raise error
+
+    monkeypatch.setattr(egic, "load", load)
+    assert compress(tmp_path) == code
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"egic.beam: {said}")
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path, pixels, capsys):

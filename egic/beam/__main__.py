@@ -9,6 +9,7 @@ Flags that are not named here are those of Beam and of the runner; docs/beam.md.
 import argparse
 import os
 import pathlib
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import PipelineState
 
-from egic import batch, coding_flags, commands, compression, flags
+from egic import batch, coding_flags, commands, compression
 from egic.beam import counts, places
 from egic.beam.finding import LETTERS, FindPictures
 from egic.beam.letters import WriteLetters
@@ -39,9 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     parser = _parser()
     args, others = parser.parse_known_args(arguments)
-    unknown = _unknown(others)
+    unknown, strays = _unknown(others)
     if unknown and args.runner == _HERE:
         parser.error(f"unknown flags: {' '.join(unknown)}")
+    if strays:
+        parser.error(f"{' '.join(strays)}: no flag names it; --input=PATH does")
     try:
         commands.choose_engine(args)
         task: Task = args.task(args)
@@ -54,8 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CodecError, OSError) as error:
         return _complain(str(error), batch.exit_code_of(error))
     except RuntimeError as error:  # What Beam makes of errors of its workers.
-        *_, last = str(error).strip().splitlines()
-        return _complain(f"the pipeline ended: {last}", batch.EXIT_SYSTEM)
+        return _complain(*_of_workers(error))
     except KeyboardInterrupt:
         return _complain(
             "interrupted; the same command goes on", batch.EXIT_INTERRUPTED
@@ -108,12 +110,38 @@ def _prepare(options: PipelineOptions) -> None:
             os.environ.setdefault(name, str(threads))
 
 
-def _unknown(others: Sequence[str]) -> list[str]:
-    """Flags that neither this program nor Beam knows."""
-    options = PipelineOptions(list(others))
-    known = options.get_all_options()
-    every = options.get_all_options(retain_unknown_options=True)
-    return [f"--{name}" for name in every if name not in known]
+def _unknown(others: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Flags that neither this program nor Beam knows, and what is no flag's value."""
+    parsers: list[argparse.ArgumentParser] = []
+    PipelineOptions([]).get_all_options(add_extra_args_fn=parsers.append)
+    (parser,) = parsers
+    unknown, strays, before = [], [], ""
+    for word in parser.parse_known_args(others)[1]:
+        if word.startswith("-"):
+            unknown.append(word.partition("=")[0])
+        elif not before.startswith("-") or "=" in before:
+            strays.append(word)
+        before = word
+    return unknown, strays
+
+
+# Errors of workers come as text. What they are here, by the names of their classes.
+_CODES = {
+    **{each.__name__: each.exit_code for each in CodecError.__subclasses__()},
+    CodecError.__name__: CodecError.exit_code,
+    batch.UsageError.__name__: batch.EXIT_USAGE,
+    UnsupportedAlphaError.__name__: batch.EXIT_USAGE,
+}
+_RAISED = re.compile(r"(?:\w+\.)*(\w+): (.*?)(?: \[while running .*\])?")
+
+
+def _of_workers(error: RuntimeError) -> tuple[str, int]:
+    """What is said of an error of a worker, and the exit code."""
+    *_, last = str(error).strip().splitlines()
+    found = _RAISED.fullmatch(last)
+    if found and found[1] in _CODES:
+        return found[2], _CODES[found[1]]
+    return f"the pipeline ended: {last}", batch.EXIT_SYSTEM
 
 
 def _complain(text: str, code: int) -> int:
@@ -129,14 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     compress = _add(verbs, "compress", _compression, CompressPictures)
     coding_flags.add_reading_flags(compress)
     decompress = _add(verbs, "decompress", _decompression, DecompressPictures)
-    decompress.add_argument(
-        "--alpha",
-        type=flags.alphas,
-        default=(1.0,),
-        metavar="A[,A...]",
-        help="0 is the most faithful picture, 1 the most realistic; several give "
-        "photo.alpha-A.png each (default: 1)",
-    )
+    coding_flags.add_alpha(decompress)
     return parser
 
 
