@@ -76,8 +76,17 @@ def load(
     if directory is None:
         directory = default_model.directory()
     with garbage.put_off(), futures.ThreadPoolExecutor(1) as thread:
-        reading = thread.submit(bundle.read, pathlib.Path(directory))
+        read_bundle = _begun(thread, bundle.read, pathlib.Path(directory))
 
         from egic.stored import load as load_bundle  # Loads TensorFlow: takes seconds.
 
-        return load_bundle(directory, *engines, read_bundle=lambda _: reading.result())
+        return load_bundle(directory, *engines, read_bundle=read_bundle)
+
+
+def _begun(thread, read, path: pathlib.Path):
+    """Begins to read in a thread; returns a function that waits for what was read."""
+    try:
+        reading = thread.submit(read, path)
+    except RuntimeError:  # There is no thread to be had.
+        return read
+    return lambda path: reading.result()

@@ -10,12 +10,16 @@ from hific.model import Model
 from hific.names import copy_variables
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
-# What they are made from: with these texts they change, and are compiled again.
+# What they are made from: with these texts they change, and are compiled again; so may
+# what weights a config asks for.
 _TEXTS = [
     _ROOT / package / f"{module}.py"
     for package, modules in (
-        ("egic", ("codec", "kernels", "portable", "swin", "transforms", "windows")),
-        ("hific", ("heads", "layers", "networks", "openvino_conversion")),
+        (
+            "egic",
+            ("charm", "codec", "kernels", "portable", "swin", "transforms", "windows"),
+        ),
+        ("hific", ("entropy", "heads", "layers", "networks", "openvino_conversion")),
     )
     for module in modules
 ]

@@ -106,3 +106,12 @@ def test_a_bundle_that_does_not_fit_is_refused_whatever_the_engine(
         for engine in ("tensorflow", "openvino-float32"):
             with pytest.raises(ModelLoadError, match="do not fit its config"):
                 egic.load(bundle_and_cache, engine)
+
+
+def test_a_bundle_is_read_where_no_thread_is_to_be_had(bundle_and_cache, monkeypatch):
+    def refused(self):
+        raise RuntimeError("can't start new thread")
+
+    expected = egic.load(bundle_and_cache, "tensorflow").model_id
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    assert egic.load(bundle_and_cache, "tensorflow").model_id == expected
