@@ -5,6 +5,7 @@ Worker processes import the script they were started from, and find that disk to
 
 import os
 import pathlib
+import signal
 import sys
 import time
 
@@ -29,4 +30,6 @@ if __name__ in ("__main__", "__mp_main__"):  # Here and in the processes it star
     os.fsync = _sync
 
 if __name__ == "__main__":
+    # Jobs in the background of a shell are told to ignore it, and their children too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(cli.main())

@@ -1,5 +1,7 @@
 """What is half written when a process ends, and its threads are cut off."""
 
+import contextlib
+import functools
 import os
 import pathlib
 import signal
@@ -26,27 +28,31 @@ def command(tmp_path):
     for name in "abcd":
         Image.new("RGB", (4, 2)).save(tmp_path / "in" / f"{name}.png")
 
-    def start(*sources):
-        stuck = tmp_path / "stuck"
-        variables = {
-            "EGIC_MODEL": str(tmp_path / "model"),
-            "PYTHONPATH": str(ROOT),
-            stuck_script.STUCK: str(stuck),
-        }
-        words = ["compress", *map(str, sources), f"--out_dir={tmp_path / 'out'}"]
-        process = subprocess.Popen(
-            [sys.executable, stuck_script.__file__, *words],
-            env={**os.environ, **variables},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        while not stuck.exists():
-            assert process.poll() is None
-            time.sleep(0.01)
-        assert _half_written(tmp_path)
-        return process
+    with contextlib.ExitStack() as started:
+        yield functools.partial(_start, tmp_path, started)
 
-    return start
+
+def _start(tmp_path, started, *sources):
+    stuck = tmp_path / "stuck"
+    variables = {
+        "EGIC_MODEL": str(tmp_path / "model"),
+        "PYTHONPATH": str(ROOT),
+        stuck_script.STUCK: str(stuck),
+    }
+    words = ["compress", *map(str, sources), f"--out_dir={tmp_path / 'out'}"]
+    process = subprocess.Popen(
+        [sys.executable, stuck_script.__file__, *words],
+        env={**os.environ, **variables},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    started.callback(process.communicate)
+    started.callback(process.kill)
+    while not stuck.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    assert _half_written(tmp_path)
+    return process
 
 
 def _half_written(tmp_path):
