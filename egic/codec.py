@@ -1,4 +1,4 @@
-"""Builds the codec of any config, writes models and loads them."""
+"""Builds the codec of any config, and writes models as `egic.stored` reads them."""
 
 import dataclasses
 import pathlib

@@ -34,11 +34,11 @@ class LaterModel:
         """Creates it.
 
         Args:
-            build: Returns the model; not called again unless it raised.
+            build: Returns the model; not called again, and let go, unless it raised.
             channels: C, of y.
         """
         self.channels = channels
-        self._build = build
+        self._build: Callable[[], Model] | None = build
         self._lock = threading.Lock()
         self._built: Model | None = None
 
@@ -64,7 +64,9 @@ class LaterModel:
 
     def _model(self) -> Model:
         with self._lock:
-            if self._built is None:
+            if self._build is not None:
                 with tf.init_scope():  # Not in the graph that is being traced.
                     self._built = self._build()
+                self._build = None  # It may hold every weight once more.
+            assert self._built is not None
             return self._built
