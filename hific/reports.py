@@ -132,10 +132,17 @@ class Report:
 
 
 class Silence:
-    """What workers other than the chief report: nothing. Takes what `Report` takes."""
+    """What workers other than the chief report: nothing. See `Report`."""
 
-    def __init__(self, *args: Any):
-        *_, self.stop_if_asked = args
+    def __init__(
+        self,
+        workdir: pathlib.Path,
+        start: int,
+        steps: int,
+        stop_if_asked: Callable[[], None] = lambda: None,
+    ):
+        del workdir, start, steps
+        self.stop_if_asked = stop_if_asked
 
     def __enter__(self) -> "Silence":
         return self
